@@ -1,0 +1,24 @@
+//! Estimators: one a file, pure f64, no I/O.
+//!
+//! Everything that a report prints comes as a [`Measured`]: a value with its interval and its number of items, or the
+//! reason why there is none. Nothing undefined turns into a 0, and nothing here panics on data: NaN, infinities and
+//! empty slices are reasons. Bootstraps draw from a generator seeded by the caller, so equal calls give equal bits.
+
+pub mod bootstrap;
+pub mod calibration;
+pub mod explained_variance;
+pub mod mean;
+mod measured;
+pub mod paired;
+pub mod quantile;
+pub mod special;
+pub mod wilson;
+
+pub use bootstrap::{Bootstrap, bootstrap_mean, bootstrap_statistic};
+pub use calibration::{Calibration, brier, expected_calibration_error};
+pub use explained_variance::explained_variance;
+pub use mean::{mean, mean_t, std_dev, variance};
+pub use measured::{Interval, Measured, Rate};
+pub use paired::paired_difference;
+pub use quantile::{median, quantile};
+pub use wilson::wilson;
