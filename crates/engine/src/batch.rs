@@ -1,0 +1,189 @@
+//! Packed batches: one flat array of tokens, cut into segments, with no padding anywhere.
+
+use crate::config::ModelConfig;
+use crate::kernels::attention::{Family, Segment};
+use std::ops::Range;
+
+/// Why a batch, or what is asked of a pass over it, does not suit a model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InputError {
+    /// There is nothing to compute.
+    #[error("batch: holds no tokens\n  expected at least one token\n  try: drop empty sequences before packing")]
+    Empty,
+    /// A token outside the embedding.
+    #[error(
+        "token {token} at index {index}: outside the model's vocabulary of {vocab}\n  expected ids below {vocab}\n  try: the tokenizer that belongs to this checkpoint"
+    )]
+    Token {
+        /// The offending id.
+        token: u32,
+        /// Its index in the batch.
+        index: usize,
+        /// Rows of the embedding.
+        vocab: usize,
+    },
+    /// A sequence longer than the model's context.
+    #[error(
+        "sequence of {length} tokens: longer than the model's context of {limit}\n  expected at most {limit} tokens, prompt and answer together\n  try: a shorter prompt, fewer new tokens, or a model with a longer context"
+    )]
+    TooLong {
+        /// Tokens asked for.
+        length: usize,
+        /// `max_position_embeddings`.
+        limit: usize,
+    },
+    /// A hook at a layer that the model does not have.
+    #[error(
+        "hook {index}: at layer {layer} of a model of {layers} blocks\n  expected a layer from 0 to {layers} (the final norm's input)\n  try: a layer of this model"
+    )]
+    HookLayer {
+        /// Which hook.
+        index: usize,
+        /// Where it is.
+        layer: usize,
+        /// How many blocks there are.
+        layers: usize,
+    },
+    /// A hook whose vector is not as wide as the residual stream.
+    #[error(
+        "hook {index}: its vector has {width} entries\n  expected {hidden}, the width of the model\n  try: a direction that was found on this model"
+    )]
+    HookWidth {
+        /// Which hook.
+        index: usize,
+        /// Entries of its vector.
+        width: usize,
+        /// `hidden_size`.
+        hidden: usize,
+    },
+}
+
+/// Sequences laid end to end. Positions restart with each sequence; an answer's go on from its prompt's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PackedBatch {
+    tokens: Vec<u32>,
+    positions: Vec<u32>,
+    families: Vec<Family>,
+}
+
+impl PackedBatch {
+    /// A batch of no tokens.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one sequence and returns where its tokens stand.
+    pub fn push(&mut self, tokens: &[u32]) -> Range<usize> {
+        let at = self.append(tokens, 0);
+        if !tokens.is_empty() {
+            let segment = Segment { tokens: at.clone(), prefix: None };
+            self.families.push(Family { tokens: at.clone(), segments: vec![segment] });
+        }
+        at
+    }
+
+    /// Adds a prompt once and the answers that continue it, each blind to the others.
+    ///
+    /// Returns where the prompt and each answer stand. The row that predicts an answer's first token is the prompt's
+    /// last one; see [`PackedBatch::predictions`].
+    pub fn push_shared(&mut self, prompt: &[u32], answers: &[&[u32]]) -> (Range<usize>, Vec<Range<usize>>) {
+        let prefix = self.append(prompt, 0);
+        let mut segments = Vec::with_capacity(answers.len() + 1);
+        if !prefix.is_empty() {
+            segments.push(Segment { tokens: prefix.clone(), prefix: None });
+        }
+        let ranges: Vec<_> = answers
+            .iter()
+            .map(|answer| {
+                let at = self.append(answer, prompt.len());
+                if !at.is_empty() {
+                    segments
+                        .push(Segment { tokens: at.clone(), prefix: Some(prefix.clone()).filter(|p| !p.is_empty()) });
+                }
+                at
+            })
+            .collect();
+        if !segments.is_empty() {
+            self.families.push(Family { tokens: prefix.start..self.tokens.len(), segments });
+        }
+        (prefix, ranges)
+    }
+
+    fn append(&mut self, tokens: &[u32], position: usize) -> Range<usize> {
+        let start = self.tokens.len();
+        self.tokens.extend_from_slice(tokens);
+        self.positions.extend((position..position + tokens.len()).map(|p| p as u32));
+        start..self.tokens.len()
+    }
+
+    /// All tokens, in order.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Each token's position in its own sequence.
+    pub fn positions(&self) -> &[u32] {
+        &self.positions
+    }
+
+    /// Which tokens attend to which.
+    pub fn families(&self) -> &[Family] {
+        &self.families
+    }
+
+    /// Number of tokens.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Whether there are no tokens.
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// The rows that predict the tokens of `answer`, which follows `prompt`: the prompt's last row, then the answer's own.
+    ///
+    /// Nothing predicts the first token of a sequence without a prompt, so with an empty prompt the answer's first token
+    /// has no row and the result is one shorter.
+    pub fn predictions(prompt: &Range<usize>, answer: &Range<usize>) -> Vec<usize> {
+        let first = if prompt.is_empty() { None } else { Some(prompt.end - 1) };
+        let own = answer.start..answer.end.saturating_sub(1).max(answer.start);
+        if answer.is_empty() { Vec::new() } else { first.into_iter().chain(own).collect() }
+    }
+
+    /// Checks that `config`'s model can read this batch.
+    ///
+    /// # Errors
+    /// [`InputError`] for an empty batch, an unknown token, or a sequence past the context.
+    pub fn check(&self, config: &ModelConfig) -> Result<(), InputError> {
+        if self.is_empty() {
+            return Err(InputError::Empty);
+        }
+        if let Some((index, &token)) = self.tokens.iter().enumerate().find(|&(_, &t)| t as usize >= config.vocab_size) {
+            return Err(InputError::Token { token, index, vocab: config.vocab_size });
+        }
+        let length = self.positions.iter().max().map_or(0, |&p| p as usize + 1);
+        if length > config.max_position_embeddings {
+            return Err(InputError::TooLong { length, limit: config.max_position_embeddings });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn predictions_start_at_the_prompts_last_row() {
+        let mut batch = PackedBatch::new();
+        batch.push(&[1, 2]);
+        let (prompt, answers) = batch.push_shared(&[3, 4, 5], &[&[6, 7], &[8]]);
+        assert_eq!((prompt.clone(), answers.clone()), (2..5, vec![5..7, 7..8]));
+        assert_eq!(PackedBatch::predictions(&prompt, &answers[0]), [4, 5]);
+        assert_eq!(PackedBatch::predictions(&prompt, &answers[1]), [4]);
+        assert_eq!(batch.positions(), [0, 1, 0, 1, 2, 3, 4, 3]);
+        assert_eq!(batch.families()[1].segments[2].prefix, Some(2..5));
+        assert_eq!(PackedBatch::predictions(&(0..0), &(0..3)), [0, 1]);
+    }
+}

@@ -1,0 +1,458 @@
+//! Register tiles and packing for the matrix product, one set per instruction set, chosen at run time.
+//!
+//! A packed panel holds `lanes` rows (of A) or columns (of B) side by side for each step along the summed dimension
+//! ("depth"): element (lane i, depth p) lies at `p * stride + i`. The tile kernel multiplies one panel of A with one
+//! panel of B. Every kernel adds the products of one output element in order of depth, one fused multiply-add at a
+//! time, whatever the shape of the tile; so an element's value does not depend on where it lies in the product.
+
+/// One register tile: `c[i][j] = alpha * sum_p a[p][i] * b[p][j] + beta * c[i][j]` for i < rows, j < cols.
+pub(super) struct Tile<'a> {
+    pub depth: usize,
+    /// Packed panel of A, `tile_rows` lanes at a stride of `a_stride`.
+    pub a: *const f32,
+    /// Packed panel of B, `tile_cols` lanes at the same stride.
+    pub b: *const f32,
+    pub c: *mut f32,
+    pub c_stride: usize,
+    pub rows: usize,
+    pub cols: usize,
+    pub alpha: f32,
+    /// 0 overwrites `c` without reading it.
+    pub beta: f32,
+    /// Addresses to bring into the second-level cache meanwhile, at most one for two steps of depth. They need not be
+    /// valid: a prefetch never faults.
+    pub prefetch: &'a [*const f32],
+    /// How many of them, at the front, will be written.
+    pub to_write: usize,
+}
+
+/// Lanes of a matrix that lies anywhere: element (lane i, depth p) at `ptr + i * lane_stride + p * depth_stride`.
+#[derive(Clone, Copy)]
+pub(super) struct Lanes {
+    pub ptr: *const f32,
+    pub lane_stride: usize,
+    pub depth_stride: usize,
+}
+
+impl Lanes {
+    /// The same matrix, seen from `lane` and `depth` on.
+    ///
+    /// # Safety
+    /// That element must lie in the allocation, or one past its end.
+    pub unsafe fn at(self, lane: usize, depth: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Lanes { ptr: unsafe { self.ptr.add(lane * self.lane_stride + depth * self.depth_stride) }, ..self }
+    }
+}
+
+/// A block of A or B to pack: `lanes` lanes, `depth` steps, in panels of `width` lanes; the last one may be partial.
+#[derive(Clone, Copy)]
+pub(super) struct Pack {
+    pub src: Lanes,
+    pub lanes: usize,
+    pub depth: usize,
+    pub width: usize,
+    /// Values per step of a panel, at least `width`; lanes past the block's last become zero.
+    pub stride: usize,
+    pub dst: *mut f32,
+    /// Distance between panels in `dst`.
+    pub panel: usize,
+}
+
+/// The kernels of one instruction set.
+pub(super) struct Kernels {
+    #[cfg_attr(not(test), allow(dead_code, reason = "named in test failures"))]
+    pub name: &'static str,
+    /// Rows of the register tile.
+    pub tile_rows: usize,
+    /// Stride of a packed panel of A, at least `tile_rows`.
+    pub a_stride: usize,
+    /// Columns of the register tile, and stride of a packed panel of B.
+    pub tile_cols: usize,
+    /// Packs a block of A or B to panels.
+    pub pack: unsafe fn(&Pack),
+    pub tile: unsafe fn(&Tile),
+}
+
+/// The best kernels that this processor runs.
+pub(super) fn best() -> &'static Kernels {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            return &x86::AVX512;
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return &x86::AVX2;
+        }
+    }
+    &PORTABLE
+}
+
+/// All kernels that this processor runs.
+#[cfg(test)]
+pub(super) fn available() -> Vec<&'static Kernels> {
+    let mut all = vec![&PORTABLE];
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            all.push(&x86::AVX512);
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            all.push(&x86::AVX2);
+        }
+    }
+    all
+}
+
+pub(super) static PORTABLE: Kernels =
+    Kernels { name: "portable", tile_rows: 4, a_stride: 4, tile_cols: 8, pack: pack_portable, tile: tile_portable };
+
+/// # Safety
+/// `src` and `dst` hold the block as the fields say.
+unsafe fn pack_portable(p: &Pack) {
+    for (q, lane) in (0..p.lanes).step_by(p.width).enumerate() {
+        let lanes = p.width.min(p.lanes - lane);
+        for d in 0..p.depth {
+            for i in 0..p.stride {
+                // SAFETY: within the sizes that the caller promises.
+                unsafe {
+                    let value = if i < lanes { *p.src.at(lane + i, d).ptr } else { 0.0 };
+                    *p.dst.add(q * p.panel + d * p.stride + i) = value;
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The tile's panels and its corner of C are as long as its fields say, and nobody else touches that corner of C.
+unsafe fn tile_portable(t: &Tile) {
+    let mut acc = [[0.0f32; 8]; 4];
+    for p in 0..t.depth {
+        // SAFETY: panels hold 4 and 8 values per step.
+        let (a, b) = unsafe { (&*t.a.add(p * 4).cast::<[f32; 4]>(), &*t.b.add(p * 8).cast::<[f32; 8]>()) };
+        for i in 0..4 {
+            for j in 0..8 {
+                acc[i][j] += a[i] * b[j];
+            }
+        }
+    }
+    for i in 0..t.rows {
+        for j in 0..t.cols {
+            // SAFETY: within the tile's corner of C.
+            let c = unsafe { &mut *t.c.add(i * t.c_stride + j) };
+            let value = t.alpha * acc[i][j];
+            *c = if t.beta == 0.0 { value } else { value + t.beta * *c };
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Kernels, Pack, Tile, pack_portable};
+    use std::arch::x86_64::{
+        __m256, __m512, __mmask16, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm256_broadcast_ss, _mm256_fmadd_ps,
+        _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_castpd_ps,
+        _mm512_castps_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
+        _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_unpackhi_pd,
+        _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    };
+
+    pub static AVX512: Kernels =
+        Kernels { name: "avx512", tile_rows: 14, a_stride: 16, tile_cols: 32, pack: pack_avx512, tile: tile_avx512 };
+    pub static AVX2: Kernels =
+        Kernels { name: "avx2", tile_rows: 6, a_stride: 8, tile_cols: 16, pack: pack_portable, tile: tile_avx2 };
+
+    /// Steps of depth by which packing fetches ahead of its reads.
+    const AHEAD: usize = 8;
+
+    /// Brings a line into the first-level cache to be written. Stores retire one by one, and one to a line that another
+    /// core holds waits for that core; asking for the lines ahead lets those waits overlap.
+    #[inline]
+    fn fetch_to_write(address: *const f32) {
+        // SAFETY: a hint that reads and changes nothing; processors with AVX2 have it.
+        unsafe { std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags)) }
+    }
+
+    /// Mask of the first `count` of 16 lanes.
+    fn first(count: usize) -> __mmask16 {
+        if count >= 16 { 0xffff } else { (1 << count) - 1 }
+    }
+
+    /// # Safety
+    /// As the portable one, on a processor with AVX-512F; `stride` is a multiple of 16.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn pack_avx512(p: &Pack) {
+        if p.src.lane_stride != 1 && p.src.depth_stride != 1 {
+            // SAFETY: the same promise.
+            return unsafe { pack_portable(p) };
+        }
+        // SAFETY: masks keep every access within the sizes that the caller promises.
+        unsafe {
+            if p.src.lane_stride == 1 {
+                // Step by step over all panels, so that memory is read in order.
+                for d in 0..p.depth {
+                    let row = p.src.ptr.add(d * p.src.depth_stride);
+                    let ahead = row.wrapping_add(AHEAD * p.src.depth_stride);
+                    let mut dst = p.dst.add(d * p.stride);
+                    let mut lane = 0;
+                    while lane < p.lanes {
+                        let lanes = p.width.min(p.lanes - lane);
+                        for part in (0..p.stride).step_by(16) {
+                            _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(lane + part).cast());
+                            fetch_to_write(dst.wrapping_add(4 * p.stride + part));
+                            let mask = first(lanes.saturating_sub(part));
+                            let values = _mm512_maskz_loadu_ps(mask, row.wrapping_add(lane + part));
+                            _mm512_storeu_ps(dst.add(part), values);
+                        }
+                        dst = dst.wrapping_add(p.panel);
+                        lane += p.width;
+                    }
+                }
+                return;
+            }
+            for (q, lane) in (0..p.lanes).step_by(p.width).enumerate() {
+                let lanes = p.width.min(p.lanes - lane);
+                for part in (0..p.stride).step_by(16) {
+                    let count = lanes.saturating_sub(part).min(16);
+                    let src = p.src.ptr.wrapping_add((lane + part) * p.src.lane_stride);
+                    let dst = p.dst.add(q * p.panel + part);
+                    pack_transposed(dst, p.stride, src, p.src.lane_stride, count, p.depth);
+                }
+            }
+        }
+    }
+
+    /// 16 lanes (the first `count` of them present) whose depth is contiguous, transposed 16 by 16.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn pack_transposed(
+        dst: *mut f32,
+        stride: usize,
+        src: *const f32,
+        lane_stride: usize,
+        count: usize,
+        depth: usize,
+    ) {
+        // SAFETY: masks and counts keep every access within the sizes that the caller promises.
+        unsafe {
+            let mut p = 0;
+            while p < depth {
+                let steps = (depth - p).min(16);
+                let mask = first(steps);
+                let mut r = [_mm512_setzero_ps(); 16];
+                if count == 16 && steps == 16 {
+                    for i in 0..16 {
+                        r[i] = _mm512_loadu_ps(src.add(i * lane_stride + p));
+                    }
+                } else {
+                    for i in 0..16 {
+                        if i < count {
+                            r[i] = _mm512_maskz_loadu_ps(mask, src.add(i * lane_stride + p));
+                        }
+                    }
+                }
+                for i in 0..16 {
+                    fetch_to_write(dst.wrapping_add((p + 16 + i) * stride));
+                    _mm_prefetch::<_MM_HINT_T0>(src.wrapping_add(i * lane_stride + p + 64).cast());
+                }
+                transpose16(&mut r);
+                if steps == 16 {
+                    for i in 0..16 {
+                        _mm512_storeu_ps(dst.add((p + i) * stride), r[i]);
+                    }
+                } else {
+                    for i in 0..16 {
+                        if i < steps {
+                            _mm512_storeu_ps(dst.add((p + i) * stride), r[i]);
+                        }
+                    }
+                }
+                p += 16;
+            }
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn transpose16(r: &mut [__m512; 16]) {
+        let mut t = [_mm512_setzero_ps(); 16];
+        for i in 0..8 {
+            t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+            t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+        }
+        // Each 128-bit lane of u[4 q + s] holds column 4 lane + s of rows 4 q .. 4 q + 4.
+        let mut u = [_mm512_setzero_ps(); 16];
+        for q in 0..4 {
+            let [t0, t1, t2, t3] = [t[4 * q], t[4 * q + 1], t[4 * q + 2], t[4 * q + 3]].map(|v| _mm512_castps_pd(v));
+            u[4 * q] = _mm512_castpd_ps(_mm512_unpacklo_pd(t0, t2));
+            u[4 * q + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(t0, t2));
+            u[4 * q + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(t1, t3));
+            u[4 * q + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(t1, t3));
+        }
+        for s in 0..4 {
+            let (a, b, c, d) = (u[s], u[4 + s], u[8 + s], u[12 + s]);
+            let ab_even = _mm512_shuffle_f32x4::<0x88>(a, b);
+            let ab_odd = _mm512_shuffle_f32x4::<0xdd>(a, b);
+            let cd_even = _mm512_shuffle_f32x4::<0x88>(c, d);
+            let cd_odd = _mm512_shuffle_f32x4::<0xdd>(c, d);
+            r[s] = _mm512_shuffle_f32x4::<0x88>(ab_even, cd_even);
+            r[4 + s] = _mm512_shuffle_f32x4::<0x88>(ab_odd, cd_odd);
+            r[8 + s] = _mm512_shuffle_f32x4::<0xdd>(ab_even, cd_even);
+            r[12 + s] = _mm512_shuffle_f32x4::<0xdd>(ab_odd, cd_odd);
+        }
+    }
+
+    /// # Safety
+    /// As the portable one, on a processor with AVX-512F.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn tile_avx512(t: &Tile) {
+        // SAFETY: the caller's promise, with the constant equal to the number of rows.
+        unsafe {
+            if t.cols > 16 {
+                match t.rows {
+                    1 => tile512::<1, 2>(t),
+                    2 => tile512::<2, 2>(t),
+                    3 => tile512::<3, 2>(t),
+                    4 => tile512::<4, 2>(t),
+                    5 => tile512::<5, 2>(t),
+                    6 => tile512::<6, 2>(t),
+                    7 => tile512::<7, 2>(t),
+                    8 => tile512::<8, 2>(t),
+                    9 => tile512::<9, 2>(t),
+                    10 => tile512::<10, 2>(t),
+                    11 => tile512::<11, 2>(t),
+                    12 => tile512::<12, 2>(t),
+                    13 => tile512::<13, 2>(t),
+                    _ => tile512::<14, 2>(t),
+                }
+            } else {
+                match t.rows {
+                    1..=4 => tile512::<4, 1>(t),
+                    5..=8 => tile512::<8, 1>(t),
+                    _ => tile512::<14, 1>(t),
+                }
+            }
+        }
+    }
+
+    /// Adds one step of depth to the tile.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn step512<const ROWS: usize, const NV: usize>(
+        acc: &mut [[__m512; NV]; ROWS],
+        a: *const f32,
+        b: *const f32,
+    ) {
+        // SAFETY: the panels hold 16 and 32 values here.
+        unsafe {
+            let mut bv = [_mm512_setzero_ps(); NV];
+            for v in 0..NV {
+                bv[v] = _mm512_loadu_ps(b.add(16 * v));
+            }
+            for i in 0..ROWS {
+                let ai = _mm512_set1_ps(*a.add(i));
+                for v in 0..NV {
+                    acc[i][v] = _mm512_fmadd_ps(ai, bv[v], acc[i][v]);
+                }
+            }
+        }
+    }
+
+    /// ROWS rows (t.rows of them are stored) by NV vectors of columns.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn tile512<const ROWS: usize, const NV: usize>(t: &Tile) {
+        // SAFETY: the panels hold 16 and 32 values per step; masks keep C's accesses within its rows and columns.
+        unsafe {
+            let mut acc = [[_mm512_setzero_ps(); NV]; ROWS];
+            let (mut a, mut b) = (t.a, t.b);
+            let fetched = t.prefetch.len().min(t.depth / 2);
+            for (i, address) in t.prefetch[..fetched].iter().enumerate() {
+                if i < t.to_write {
+                    fetch_to_write(*address);
+                } else {
+                    _mm_prefetch::<_MM_HINT_T1>(address.cast());
+                }
+                step512(&mut acc, a, b);
+                step512(&mut acc, a.add(16), b.add(32));
+                a = a.add(32);
+                b = b.add(64);
+            }
+            for _ in 2 * fetched..t.depth {
+                step512(&mut acc, a, b);
+                a = a.add(16);
+                b = b.add(32);
+            }
+            let alpha = _mm512_set1_ps(t.alpha);
+            let beta = _mm512_set1_ps(t.beta);
+            for i in 0..ROWS {
+                if i < t.rows {
+                    for v in 0..NV {
+                        let c = t.c.add(i * t.c_stride + 16 * v);
+                        let mask = first(t.cols - 16 * v);
+                        let mut value = _mm512_mul_ps(alpha, acc[i][v]);
+                        if t.beta != 0.0 {
+                            value = _mm512_fmadd_ps(beta, _mm512_maskz_loadu_ps(mask, c), value);
+                        }
+                        _mm512_mask_storeu_ps(c, mask, value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As the portable one, on a processor with AVX2 and FMA.
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn tile_avx2(t: &Tile) {
+        // SAFETY: the panels hold 8 and 16 values per step (lanes past the end are zero).
+        unsafe {
+            let mut acc = [[_mm256_setzero_ps(); 2]; 6];
+            let (mut a, mut b) = (t.a, t.b);
+            for _ in 0..t.depth {
+                let b0 = _mm256_loadu_ps(b);
+                let b1 = _mm256_loadu_ps(b.add(8));
+                for i in 0..6 {
+                    let ai = _mm256_broadcast_ss(&*a.add(i));
+                    acc[i][0] = _mm256_fmadd_ps(ai, b0, acc[i][0]);
+                    acc[i][1] = _mm256_fmadd_ps(ai, b1, acc[i][1]);
+                }
+                a = a.add(8);
+                b = b.add(16);
+            }
+            store_avx2(t, &acc);
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn store_avx2(t: &Tile, acc: &[[__m256; 2]; 6]) {
+        // SAFETY: whole rows are stored in place, part rows through a buffer of 16 values.
+        unsafe {
+            let alpha = _mm256_set1_ps(t.alpha);
+            let beta = _mm256_set1_ps(t.beta);
+            for i in 0..6 {
+                if i >= t.rows {
+                    break;
+                }
+                let c = t.c.add(i * t.c_stride);
+                if t.cols == 16 {
+                    for v in 0..2 {
+                        let mut value = _mm256_mul_ps(alpha, acc[i][v]);
+                        if t.beta != 0.0 {
+                            value = _mm256_fmadd_ps(beta, _mm256_loadu_ps(c.add(8 * v)), value);
+                        }
+                        _mm256_storeu_ps(c.add(8 * v), value);
+                    }
+                } else {
+                    let mut part = [0.0f32; 16];
+                    _mm256_storeu_ps(part.as_mut_ptr(), _mm256_mul_ps(alpha, acc[i][0]));
+                    _mm256_storeu_ps(part.as_mut_ptr().add(8), _mm256_mul_ps(alpha, acc[i][1]));
+                    for j in 0..t.cols {
+                        let value = part[j];
+                        *c.add(j) = if t.beta == 0.0 { value } else { t.beta.mul_add(*c.add(j), value) };
+                    }
+                }
+            }
+        }
+    }
+}
