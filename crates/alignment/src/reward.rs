@@ -1,0 +1,385 @@
+//! Stage 4: a reward model from rankings.
+//!
+//! Ouyang et al. 2022 (InstructGPT), arXiv:2203.02155, section 3.5, eq. 1. Where ours differs:
+//! 1. The model starts from the SFT checkpoint of the run, with LoRA by default, and a head N(0, 1/√(d+1)) as in
+//!    "N+ implementation details" (arXiv:2403.17031).
+//! 2. All pairs of a prompt are one element of the batch, weighted 1/C(K,2), and its K answers share one pass over the
+//!    prompt (the paper batches all pairs too, with K passes). Ties count as half a win each way.
+//! 3. The score is read at the answer's last token, its end token where it has one.
+//! 4. Scores are shifted so that demonstrations average 0 and scaled so that they have standard deviation 1; head, mean
+//!    and standard deviation travel with the checkpoint.
+
+use crate::checkpoint::Checkpoint;
+use crate::config::{Reward, Train, TrainKind};
+use crate::error::Error;
+use crate::example::groups;
+use crate::loss::{PairAccuracy, Ties, pair_accuracy, ranking_loss};
+use crate::stage::{Resume, Stage};
+use crate::update::Learner;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::time::Instant;
+use trimtab_engine::DropoutSeed;
+use trimtab_engine::batch::PackedBatch;
+use trimtab_engine::checkpoint as files;
+use trimtab_engine::forward::{Pass, Trace};
+use trimtab_engine::model::Model;
+use trimtab_run::{Metric, Progress, stream};
+use trimtab_stats::{Measured, mean, std_dev, wilson};
+use trimtab_text::record::{Demonstration, Ranking, Samples, Verdict};
+use trimtab_text::split::split_by_group;
+use trimtab_text::{Tokenizer, encode_answer};
+
+/// A prompt, its answers and the ranks they were given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranked {
+    /// Tokens of the prompt.
+    pub prompt: Vec<u32>,
+    /// Tokens of each answer, with its end token where it has one.
+    pub answers: Vec<Vec<u32>>,
+    /// 1 is best; equal is a tie; absent is not ranked.
+    pub ranks: Vec<Option<u32>>,
+    /// Key of the prompt: splits keep equal keys together.
+    pub group: u64,
+    /// Where the ranking came from, for figures by source.
+    pub source: String,
+}
+
+impl Ranked {
+    fn tokens(&self) -> usize {
+        self.prompt.len() + self.answers.iter().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// A reward model: a scalar head, and the shift and scale of its scores.
+#[derive(Debug, Clone)]
+pub struct RewardModel {
+    /// The model, with its head.
+    pub model: Model,
+    /// Mean raw score of demonstrations.
+    pub mean: f64,
+    /// Standard deviation of their raw scores.
+    pub std: f64,
+}
+
+impl RewardModel {
+    /// A raw score in units of reward.
+    pub fn reward(&self, raw: f64) -> f64 {
+        (raw - self.mean) / self.std
+    }
+}
+
+/// Answers of rankings as token ids: those that the sampler drew where the record carries them, else encoded text.
+///
+/// # Errors
+/// [`Error::Text`] for an answer that the template refuses.
+pub fn encode_rankings(
+    stage: &mut Stage,
+    tokenizer: &Tokenizer,
+    rankings: &[Ranking],
+    samples: &[Samples],
+    max_tokens: usize,
+) -> Result<Vec<Ranked>, Error> {
+    let by_id: std::collections::HashMap<&str, &Samples> = samples.iter().map(|s| (s.id.as_str(), s)).collect();
+    let mut out = Vec::new();
+    for ranking in rankings {
+        if matches!(ranking.verdict, Some(Verdict::CannotJudge | Verdict::Skip)) {
+            stage.count("rankings without a judgement", 1);
+            continue;
+        }
+        let Some(record) = by_id.get(ranking.prompt_id.as_str()) else {
+            stage.count("rankings of unknown prompts", 1);
+            continue;
+        };
+        let mut ranked = Ranked {
+            prompt: trimtab_text::encode::encode_input(tokenizer, &record.input)?,
+            answers: Vec::new(),
+            ranks: Vec::new(),
+            group: record.group_key(),
+            source: ranking.person.clone().unwrap_or_else(|| "unnamed".into()),
+        };
+        for id in &ranking.answers {
+            let Some(answer) = record.answers.iter().find(|a| &a.id == id) else { continue };
+            let tokens = if answer.tokens.is_empty() {
+                let encoded = encode_answer(tokenizer, &record.input, &answer.text)?;
+                let start = encoded.answer_start();
+                // Nothing after the end token: the reward model sees what the policy would have written.
+                let end = encoded.train.iter().rposition(|&t| t).map_or(start, |i| i + 1);
+                encoded.tokens[start..end].to_vec()
+            } else {
+                answer.tokens.clone()
+            };
+            ranked.answers.push(tokens);
+            ranked.ranks.push(ranking.ranks.get(id).copied());
+        }
+        if ranked.answers.iter().any(Vec::is_empty) {
+            stage.count("rankings with an empty answer", 1);
+        } else if ranked.answers.iter().any(|a| a.len() + ranked.prompt.len() > max_tokens) {
+            stage.count("rankings longer than reward.max_tokens", 1);
+        } else if ranking_loss(&vec![0.0; ranked.ranks.len()], &ranked.ranks, Ties::SoftLabel, 0.0).pairs == 0 {
+            stage.count("rankings that compare nothing", 1);
+        } else {
+            out.push(ranked);
+        }
+    }
+    Ok(out)
+}
+
+/// Packs prompts with their answers; returns the row of each answer's last token, prompt by prompt.
+fn pack(ranked: &[&Ranked]) -> (PackedBatch, Vec<usize>) {
+    let mut batch = PackedBatch::new();
+    let mut rows = Vec::new();
+    for r in ranked {
+        let answers: Vec<&[u32]> = r.answers.iter().map(Vec::as_slice).collect();
+        let (_, ranges) = batch.push_shared(&r.prompt, &answers);
+        rows.extend(ranges.into_iter().map(|range| range.end - 1));
+    }
+    (batch, rows)
+}
+
+/// Raw scores of every answer, prompt by prompt.
+///
+/// # Errors
+/// [`Error::Input`].
+pub fn scores(model: &Model, ranked: &[&Ranked], pass_tokens: usize) -> Result<Vec<Vec<f64>>, Error> {
+    let lengths: Vec<usize> = ranked.iter().map(|r| r.tokens()).collect();
+    let mut trace = Trace::default();
+    let mut out = Vec::with_capacity(ranked.len());
+    for group in groups(&lengths, pass_tokens) {
+        let (batch, rows) = pack(&ranked[group.clone()]);
+        model.forward(&batch, &mut trace, Pass::read())?;
+        let mut raw = model.scores(&trace, &rows).into_iter().map(f64::from);
+        out.extend(ranked[group].iter().map(|r| raw.by_ref().take(r.answers.len()).collect::<Vec<f64>>()));
+    }
+    Ok(out)
+}
+
+/// Accuracy on held-out rankings, of the model and of "the longer answer is better".
+#[derive(Debug, Clone, Copy, Default)]
+struct HeldOut {
+    loss: f64,
+    model: PairAccuracy,
+    length: PairAccuracy,
+}
+
+fn held_out(model: &Model, ranked: &[&Ranked], pass_tokens: usize) -> Result<HeldOut, Error> {
+    let mut out = HeldOut::default();
+    for (r, s) in ranked.iter().zip(scores(model, ranked, pass_tokens)?) {
+        out.loss += ranking_loss(&s, &r.ranks, Ties::SoftLabel, 0.0).value / ranked.len() as f64;
+        out.model.add(pair_accuracy(&s, &r.ranks));
+        let lengths: Vec<f64> = r.answers.iter().map(|a| a.len() as f64).collect();
+        out.length.add(pair_accuracy(&lengths, &r.ranks));
+    }
+    Ok(out)
+}
+
+fn log_held_out(
+    stage: &mut Stage,
+    model: &Model,
+    held: &[&Ranked],
+    step: u64,
+    pass_tokens: usize,
+) -> Result<(), Error> {
+    let mut sources: Vec<&str> = held.iter().map(|r| r.source.as_str()).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    for source in sources {
+        let of_source: Vec<&Ranked> = held.iter().copied().filter(|r| r.source == source).collect();
+        let seen = held_out(model, &of_source, pass_tokens)?;
+        stage.push(
+            &Metric::new("reward", step, &format!("held_out_loss/{source}"), seen.loss)
+                .unit("nats")
+                .n(of_source.len() as u64),
+        )?;
+        for (name, accuracy) in [("held_out_accuracy", seen.model), ("length_baseline_accuracy", seen.length)] {
+            let name = format!("{name}/{source}");
+            // A pair of equal scores is half a pair: the interval takes the whole ones, which is wider.
+            let measured = match (accuracy.rate(), wilson(accuracy.correct as u64, accuracy.pairs as u64, 0.95)) {
+                (Some(rate), Some(interval)) => Measured::new(rate, interval, accuracy.pairs as u64),
+                _ => Measured::undefined(0, "no strictly ranked pair was held out"),
+            };
+            stage.measured(step, &name, "share", &measured)?;
+        }
+        stage.count(&format!("held-out pairs without a score/{source}"), seen.model.unscored as u64);
+    }
+    Ok(())
+}
+
+/// Trains a reward model on rankings, starting from `start`, and writes `checkpoint/` into the stage's folder.
+///
+/// # Errors
+/// Anything in [`Error`].
+pub fn run(
+    stage: &mut Stage,
+    resume: Option<Resume>,
+    start: &Checkpoint,
+    start_path: &Path,
+    ranked: &[Ranked],
+    demonstrations: &[Demonstration],
+    config: &Reward,
+    train: &Train,
+) -> Result<(), Error> {
+    let used = if config.limit == 0 { ranked.len() } else { config.limit.min(ranked.len()) };
+    let ranked = &ranked[..used];
+    let groups_of: Vec<u64> = ranked.iter().map(|r| r.group).collect();
+    let (train_ids, held_ids) = split_by_group(&groups_of, config.holdout, stage.seed);
+    if train_ids.is_empty() || held_ids.is_empty() {
+        return Err(Error::config(
+            "data.preferences",
+            format!("{} prompts to train on and {} held out", train_ids.len(), held_ids.len()),
+            "at least one of each",
+            "more rankings, or another reward.holdout",
+        ));
+    }
+    let held: Vec<&Ranked> = held_ids.iter().map(|&i| &ranked[i]).collect();
+    let per_epoch = train_ids.len().div_ceil(config.batch) as u64;
+    let total = per_epoch * config.epochs;
+    let mut model = start.model.base();
+    model.add_head(1, stream(stage.seed, "reward/head", 0, 0).next_u64());
+    let mut learner = Learner::new(model, train, stream(stage.seed, "reward/adapter", 0, 0).next_u64());
+    let mut done = 0;
+    if let Some(resume) = resume {
+        learner.restore(&resume.files.join("learner.f32"))?;
+        done = resume.step;
+    } else {
+        log_held_out(stage, &learner.model, &held, 0, train.pass_tokens)?;
+    }
+    let mut progress = Progress::new("reward", done, total, "tok", stage.quiet);
+    while done < total {
+        let (epoch, at) = (done / per_epoch, (done % per_epoch) as usize);
+        let mut order = train_ids.clone();
+        stream(stage.seed, "reward/order", epoch, 0).shuffle(&mut order);
+        let batch: Vec<&Ranked> =
+            order.iter().skip(at * config.batch).take(config.batch).map(|&i| &ranked[i]).collect();
+        let tokens: usize = batch.iter().map(|r| r.tokens()).sum();
+        let begun = Instant::now();
+        let dropout =
+            DropoutSeed((train.dropout > 0.0).then(|| stream(stage.seed, "reward/dropout", done, 0).next_u64()));
+        let (loss, accuracy) = accumulate(&mut learner, &batch, train.pass_tokens, dropout)?;
+        let lr = config.schedule.lr(config.lr, done, total, config.warmup, 0.0);
+        let stepped = learner.step(lr);
+        for (what, value) in [("loss", loss), ("gradient norm", stepped.grad_norm)] {
+            if !value.is_finite() {
+                return Err(Error::NotFinite { stage: "reward", step: done, what, value });
+            }
+        }
+        stage.push(&Metric::new("reward", done, "loss", loss).unit("nats").n(batch.len() as u64))?;
+        if let Some(rate) = accuracy.rate() {
+            stage.push(&Metric::new("reward", done, "accuracy", rate).unit("share").n(accuracy.pairs as u64))?;
+        }
+        stage.log(done, "grad_norm", stepped.grad_norm)?;
+        stage.time(done, "tokens_per_second", tokens as f64 / begun.elapsed().as_secs_f64(), "tok/s")?;
+        done += 1;
+        progress.step(done, tokens as f64, &format!("loss {loss:.3}"));
+        stage
+            .after_step(done, total, train.checkpoint_every, || (Map::new(), vec![("learner.f32", learner.state())]))?;
+    }
+    log_held_out(stage, &learner.model, &held, total, train.pass_tokens)?;
+    let (mean, std) = normalise(stage, &learner.model, start, start_path, demonstrations, train.pass_tokens)?;
+    stage.log(total, "demonstration_score_mean", mean)?;
+    stage.log(total, "demonstration_score_std", std)?;
+    progress.finish(&format!("trained on {} rankings", train_ids.len()));
+    save(&stage.dir.join("checkpoint"), &RewardModel { model: learner.model, mean, std }, start, train)
+}
+
+/// Adds the gradient of the mean ranking loss of `batch`; returns that loss and the accuracy on the way.
+fn accumulate(
+    learner: &mut Learner,
+    batch: &[&Ranked],
+    pass_tokens: usize,
+    dropout: DropoutSeed,
+) -> Result<(f64, PairAccuracy), Error> {
+    let Learner { model, grads, trace, .. } = learner;
+    let lengths: Vec<usize> = batch.iter().map(|r| r.tokens()).collect();
+    let (mut loss, mut accuracy) = (0.0, PairAccuracy::default());
+    for group in groups(&lengths, pass_tokens) {
+        let part = &batch[group];
+        let (packed, rows) = pack(part);
+        model.forward(&packed, trace, Pass { dropout, ..Pass::train(grads) })?;
+        let raw = model.scores(trace, &rows);
+        let mut d_scores = Vec::with_capacity(raw.len());
+        let mut at = 0;
+        for r in part {
+            let s: Vec<f64> = raw[at..at + r.answers.len()].iter().map(|&v| f64::from(v)).collect();
+            at += r.answers.len();
+            let of_prompt = ranking_loss(&s, &r.ranks, Ties::SoftLabel, 0.0);
+            loss += of_prompt.value / batch.len() as f64;
+            accuracy.add(pair_accuracy(&s, &r.ranks));
+            d_scores.extend(of_prompt.d_score.iter().map(|d| (d / batch.len() as f64) as f32));
+        }
+        let mut d_hidden = vec![0.0; trace.hidden.len()];
+        model.scores_backward(trace, &rows, &d_scores, &mut d_hidden, grads);
+        model.backward(trace, &d_hidden, grads);
+    }
+    Ok((loss, accuracy))
+}
+
+/// Mean and standard deviation of raw scores over demonstrations.
+fn normalise(
+    stage: &mut Stage,
+    model: &Model,
+    start: &Checkpoint,
+    start_path: &Path,
+    demonstrations: &[Demonstration],
+    pass_tokens: usize,
+) -> Result<(f64, f64), Error> {
+    /// Enough for a standard error of 6 % of a standard deviation.
+    const MOST: usize = 256;
+    let tokenizer = start.tokenizer(start_path)?;
+    let mut order: Vec<usize> = (0..demonstrations.len()).collect();
+    stream(stage.seed, "reward/normalise", 0, 0).shuffle(&mut order);
+    let mut sequences = Vec::new();
+    for &i in order.iter().take(MOST) {
+        let encoded = encode_answer(tokenizer, &demonstrations[i].input, &demonstrations[i].completion)?;
+        let end = encoded.train.iter().rposition(|&t| t).map_or(0, |i| i + 1);
+        if end > 0 && end <= model.config().max_position_embeddings {
+            sequences.push(Ranked {
+                prompt: Vec::new(),
+                answers: vec![encoded.tokens[..end].to_vec()],
+                ranks: vec![None],
+                group: 0,
+                source: String::new(),
+            });
+        }
+    }
+    let scores: Vec<f64> =
+        scores(model, &sequences.iter().collect::<Vec<_>>(), pass_tokens)?.into_iter().flatten().collect();
+    // Fewer than two demonstrations, or equal scores: shift only.
+    Ok((mean(&scores).unwrap_or(0.0), std_dev(&scores).filter(|&s| s > 1e-6).unwrap_or(1.0)))
+}
+
+const KEY: &str = "trimtab_reward";
+
+/// Saves a reward model: an adapter with its head in PEFT's layout, or a whole checkpoint, as it was trained.
+fn save(path: &Path, reward: &RewardModel, start: &Checkpoint, train: &Train) -> Result<(), Error> {
+    let extra = Map::from_iter([(KEY.to_owned(), json!({"mean": reward.mean, "std": reward.std}))]);
+    match train.kind {
+        TrainKind::Lora => Ok(files::save_adapter(path, &reward.model, "../../sft/checkpoint", &extra)?),
+        TrainKind::Full => crate::checkpoint::save(path, &reward.model, start.tokenizer.as_ref(), &extra),
+    }
+}
+
+/// Loads a reward model that [`run`] wrote; an adapter goes on top of `base`, sharing its parameters.
+///
+/// # Errors
+/// [`Error::Checkpoint`] without a head; [`Error::Missing`] without mean and standard deviation.
+pub fn load(path: &Path, base: &Model) -> Result<RewardModel, Error> {
+    let (model, extra) = if path.join("adapter_config.json").exists() {
+        let mut model = base.base();
+        let extra = files::load_adapter_with_head(path, &mut model, 1)?;
+        (model, extra)
+    } else {
+        let params = files::load_folder_with_head(path, 1)?;
+        (Model::new(params), files::read_config(path)?.1)
+    };
+    let field = |name: &str| extra.get(KEY).and_then(|v: &Value| v[name].as_f64()).filter(|v| v.is_finite());
+    match (field("mean"), field("std").filter(|&s| s > 0.0)) {
+        (Some(mean), Some(std)) => Ok(RewardModel { model, mean, std }),
+        _ => Err(Error::Missing {
+            path: path.into(),
+            problem: format!("has no {KEY}.mean and {KEY}.std"),
+            expected: "the shift and scale of its scores, as `trimtab reward` writes them".into(),
+            hint: "train it again with `trimtab reward`".into(),
+        }),
+    }
+}
