@@ -254,8 +254,10 @@ impl Default for Reward {
 pub struct Ppo {
     /// PPO steps, each of `episodes` answers.
     pub steps: u64,
-    /// Answers per step.
+    /// Answers per step, all prompts together.
     pub episodes: usize,
+    /// Answers per prompt among them, which share one pass over it.
+    pub answers: usize,
     /// Passes over each step's answers.
     pub epochs: u64,
     /// Optimiser steps per pass.
@@ -318,6 +320,7 @@ impl Default for Ppo {
         Self {
             steps: 40,
             episodes: 32,
+            answers: 1,
             epochs: 1,
             minibatches: 2,
             temperature: 1.0,
@@ -394,6 +397,7 @@ impl Config {
             ("ppo.max_new_tokens", self.ppo.max_new_tokens),
             ("ppo.rollout_batch", self.ppo.rollout_batch),
             ("ppo.episodes", self.ppo.episodes),
+            ("ppo.answers", self.ppo.answers),
             ("ppo.minibatches", self.ppo.minibatches),
         ] {
             need(value > 0, key, "0".into(), "at least 1")?;
@@ -404,6 +408,12 @@ impl Config {
             "ppo.minibatches",
             self.ppo.minibatches.to_string(),
             "at most ppo.episodes",
+        )?;
+        need(
+            self.ppo.episodes.is_multiple_of(self.ppo.answers),
+            "ppo.episodes",
+            self.ppo.episodes.to_string(),
+            &format!("a multiple of ppo.answers, {}", self.ppo.answers),
         )?;
         need(
             (2..=9).contains(&self.sample.answers),

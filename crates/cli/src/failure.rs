@@ -8,6 +8,24 @@ use std::process::ExitCode;
 #[error("{0}")]
 pub struct Usage(pub String);
 
+/// The exit code of a mistake of ours.
+pub const INTERNAL: u8 = 3;
+
+/// A panic is a mistake of ours: one that ends the program says so as an error does, without a backtrace nobody asked for.
+pub fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|info| {
+        let what = info.payload_as_str().unwrap_or("no message");
+        let place = info.location().map_or_else(|| "an unknown place".into(), ToString::to_string);
+        eprintln!(
+            "error: internal error at {place}: {what}\n  expected this never to happen; what was saved is safe\n  try: the same command again, and report this message with it"
+        );
+        if std::env::var_os("RUST_BACKTRACE").is_some_and(|v| v != "0") {
+            eprintln!("{}", std::backtrace::Backtrace::force_capture());
+        }
+    }));
+    trimtab_text::contain::keep_hook_silent();
+}
+
 /// Prints the error and gives the exit code: 2 for the user to mend, 3 for us, 130 for Ctrl-C, 0 for a closed pipe.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if error.chain().filter_map(|e| e.downcast_ref::<std::io::Error>()).any(|e| e.kind() == ErrorKind::BrokenPipe) {
@@ -23,7 +41,7 @@ fn code(error: &anyhow::Error) -> u8 {
             return match e {
                 trimtab_alignment::Error::Interrupted { .. } => 130,
                 e if e.is_user() => 2,
-                _ => 3,
+                _ => INTERNAL,
             };
         }
         let users = cause.is::<Usage>()
@@ -38,5 +56,5 @@ fn code(error: &anyhow::Error) -> u8 {
             return 2;
         }
     }
-    3
+    INTERNAL
 }

@@ -9,6 +9,7 @@ mod settings;
 use clap::Parser;
 use commands::Command;
 use failure::report;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 /// Takes a language model through the whole alignment loop and measures what that loop gets wrong.
@@ -29,6 +30,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    failure::install_panic_hook();
     // A closed pipe (`trimtab score … | head`) ends us quietly, as it does other tools, instead of as an error.
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -42,8 +44,11 @@ fn main() -> ExitCode {
         Err(e) => return report(&anyhow::anyhow!("--threads {}: {e}", cli.threads)),
     };
     // Inside the pool, so that a parallel loop starts without waking a thread to start it.
-    match pool.install(|| commands::run(&cli.command, cli.quiet)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => report(&e),
+    let run = || pool.install(|| commands::run(&cli.command, cli.quiet));
+    match std::panic::catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(e)) => report(&e),
+        // The hook has said what happened.
+        Err(_) => ExitCode::from(failure::INTERNAL),
     }
 }

@@ -1,5 +1,6 @@
 //! A checkpoint folder's tokenizer files: reading them, and making one tokenizer out of what they say together.
 
+use crate::contain::contained;
 use crate::error::{Error, Problem};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -24,8 +25,8 @@ pub(crate) fn build(name: &str, json: &Value) -> Result<tokenizers::Tokenizer, E
     if let Some(merge) = unknown_merge(json) {
         return Err(problem(format!("the merge {merge} makes no token of the vocabulary")));
     }
-    let mut tokenizer = std::panic::catch_unwind(|| tokenizers::Tokenizer::from_bytes(text.as_bytes()))
-        .map_err(|_| problem("does not load: the library gave up on it".into()))?
+    let mut tokenizer = contained(|| tokenizers::Tokenizer::from_bytes(text.as_bytes()))
+        .ok_or_else(|| problem("does not load: the library gave up on it".into()))?
         .map_err(|e| problem(format!("does not load: {e}")))?;
     tokenizer.with_truncation(None).map_err(|e| problem(e.to_string()))?;
     tokenizer.with_padding(None);

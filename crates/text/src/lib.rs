@@ -7,6 +7,7 @@
 //! 4. Nothing is dropped silently: what a reader leaves out is in its [`dataset::Counters`].
 
 pub mod chat;
+pub mod contain;
 pub mod dataset;
 pub mod encode;
 mod error;

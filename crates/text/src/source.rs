@@ -1,5 +1,6 @@
 //! Bytes to records: JSON Lines, a JSON array, Parquet, plain text, each also gzipped; told apart by content.
 
+use crate::contain::contained;
 use crate::error::{Error, Problem};
 use crate::json;
 use bytes::Bytes;
@@ -14,6 +15,8 @@ use std::path::Path;
 const MAX_BYTES: u64 = 2 << 30;
 /// Longest record, in bytes.
 const MAX_RECORD: usize = 64 << 20;
+/// What a row, and each field of it, takes in memory at least, in bytes.
+const ROW_BYTES: u64 = 64;
 
 /// One record and where it was.
 #[derive(Debug)]
@@ -265,17 +268,22 @@ fn parquet(name: &str, bytes: &[u8]) -> Result<Content, Error> {
     let broken = |what: String| data(name, format!("Parquet: {what}"), "a complete Parquet file", "download it again");
     let owned = Bytes::copy_from_slice(bytes);
     // The Parquet library still has corners in which a corrupt file panics; the caller gets an error all the same.
-    let read = std::panic::catch_unwind(move || -> Result<Vec<Record>, String> {
+    let read = contained(|| -> Result<Vec<Record>, String> {
         let reader = SerializedFileReader::new(owned).map_err(|e| e.to_string())?;
         let rows = reader.get_row_iter(None).map_err(|e| e.to_string())?;
-        let mut records = Vec::new();
+        let (mut records, mut size) = (Vec::new(), 0);
         for (i, row) in rows.enumerate() {
-            let fields = fields_of(&row.map_err(|e| e.to_string())?, 0)?;
-            records.push(Record { number: i + 1, line: None, fields });
+            let row = row.map_err(|e| e.to_string())?;
+            // A run-length code can claim billions of rows in a few bytes.
+            size += ROW_BYTES * (1 + row.len() as u64);
+            if size > MAX_BYTES {
+                return Err(format!("more than {i} rows, which do not fit in 2 GiB"));
+            }
+            records.push(Record { number: i + 1, line: None, fields: fields_of(&row, 0)? });
         }
         Ok(records)
     });
-    let records = read.map_err(|_| broken("the file contradicts itself".into()))?.map_err(broken)?;
+    let records = read.ok_or_else(|| broken("the file contradicts itself".into()))?.map_err(broken)?;
     if records.is_empty() {
         return Err(data(name, "has no rows", "at least one record", ""));
     }

@@ -1,19 +1,17 @@
 //! What PPO did: to next-token prediction on text it did not see, and to answers to prompts it did not see.
 
-use super::step::{Episode, Players};
+use super::step::{Episode, Packed, Players, lengths};
 use super::{Corpus, Inputs, answers};
 use crate::config::{Ppo, Train};
 use crate::error::Error;
-use crate::example::Example;
+use crate::example::{Example, groups};
 use crate::loss::k1;
 use crate::reward::{Ranked, scores};
 use crate::stage::{Stage, ratio};
 use crate::update::negative_log_likelihoods;
 use serde_json::json;
-use trimtab_engine::batch::PackedBatch;
 use trimtab_engine::forward::{Pass, Trace};
 use trimtab_engine::model::Model;
-use trimtab_engine::readout::LogProbRows;
 use trimtab_run::{Metric, stream, write_atomic};
 use trimtab_stats::{Measured, std_dev};
 use trimtab_text::Tokenizer;
@@ -84,9 +82,9 @@ pub fn fresh_answers(
     for (name, model) in [("sft", &players.reference), ("ppo", &players.policy.model)] {
         let prompts: Vec<Vec<u32>> = chosen.iter().map(|&i| inputs.held_prompts[i].tokens.clone()).collect();
         let seed = stream(stage.seed, "ppo/eval", 1, 0).next_u64();
-        let episodes = answers(model, prompts, &inputs.sft.eos, config, seed)?;
+        let episodes = answers(model, &prompts, 1, &inputs.sft.eos, config, seed)?;
         let rewards = rewards(inputs, &episodes, config, train)?;
-        let kls = kl_per_answer(model, &players.reference, &episodes, config.temperature)?;
+        let kls = kl_per_answer(model, &players.reference, &episodes, config, train)?;
         for (((&i, e), reward), kl) in chosen.iter().zip(&episodes).zip(&rewards).zip(&kls) {
             let text = tokenizer.decode(&e.answer, true)?;
             lines += &json!({"prompt_id": inputs.held_prompts[i].id, "model": name, "text": text, "tokens": e.answer.len(), "ended": e.ended, "reward": reward, "kl": kl}).to_string();
@@ -146,20 +144,24 @@ fn rewards(inputs: &Inputs<'_>, episodes: &[Episode], config: &Ppo, train: &Trai
 }
 
 /// Σ k1 of each answer against the reference.
-fn kl_per_answer(model: &Model, reference: &Model, episodes: &[Episode], temperature: f32) -> Result<Vec<f64>, Error> {
+fn kl_per_answer(
+    model: &Model,
+    reference: &Model,
+    episodes: &[Episode],
+    config: &Ppo,
+    train: &Train,
+) -> Result<Vec<f64>, Error> {
     let mut trace = Trace::default();
     let mut out = Vec::with_capacity(episodes.len());
-    for e in episodes {
-        let mut batch = PackedBatch::new();
-        let prompt = 0..e.prompt.len();
-        let all = batch.push(&[e.prompt.as_slice(), &e.answer].concat());
-        let rows = PackedBatch::predictions(&prompt, &(prompt.end..all.end));
-        let at = LogProbRows { rows: &rows, targets: &e.answer, temperature };
-        model.forward(&batch, &mut trace, Pass::read())?;
-        let new = model.logprobs(&trace, at, false);
-        reference.forward(&batch, &mut trace, Pass::read())?;
-        let old = reference.logprobs(&trace, at, false);
-        out.push(new.logp.iter().zip(&old.logp).map(|(&n, &o)| k1(f64::from(n), f64::from(o))).sum());
+    for group in groups(&lengths(episodes), train.pass_tokens) {
+        let packed = Packed::of(&episodes[group]);
+        let mut logp = |model: &Model| -> Result<Vec<f32>, Error> {
+            model.forward(&packed.batch, &mut trace, Pass::read())?;
+            Ok(model.logprobs(&trace, packed.at(config.temperature), false).logp)
+        };
+        let (new, old) = (logp(model)?, logp(reference)?);
+        let k1_of = |t: usize| k1(f64::from(new[t]), f64::from(old[t]));
+        out.extend(packed.ranges.iter().map(|range| range.clone().map(k1_of).sum::<f64>()));
     }
     Ok(out)
 }

@@ -201,10 +201,11 @@ fn rollout(
     seed: u64,
     step: u64,
 ) -> Result<Vec<Episode>, Error> {
-    let mut prompts = Vec::with_capacity(config.episodes);
-    let mut at = step * config.episodes as u64;
+    let wanted = config.episodes / config.answers;
+    let mut prompts = Vec::with_capacity(wanted);
+    let mut at = step * wanted as u64;
     let mut order: (u64, Vec<usize>) = (u64::MAX, Vec::new());
-    while prompts.len() < config.episodes {
+    while prompts.len() < wanted {
         let (epoch, within) = (at / pool.len() as u64, (at % pool.len() as u64) as usize);
         if order.0 != epoch {
             order = (epoch, pool.to_vec());
@@ -214,13 +215,14 @@ fn rollout(
         at += 1;
     }
     let seed = stream(seed, "ppo/rollout", step, 0).next_u64();
-    answers(&players.policy.model, prompts, &inputs.sft.eos, config, seed)
+    answers(&players.policy.model, &prompts, config.answers, &inputs.sft.eos, config, seed)
 }
 
-/// One answer of `model` to each prompt.
+/// `each` answers of `model` to each prompt, prompt by prompt.
 fn answers(
     model: &trimtab_engine::model::Model,
-    prompts: Vec<Vec<u32>>,
+    prompts: &[Vec<u32>],
+    each: usize,
     eos: &[u32],
     config: &Ppo,
     seed: u64,
@@ -233,8 +235,9 @@ fn answers(
         batch: config.rollout_batch,
         ..Sampling::default()
     };
-    let drawn = model.generate(&prompts, 1, &sampling, &[], |_| true)?;
-    Ok(prompts.into_iter().zip(drawn).map(|(prompt, answer)| Episode::sampled(prompt, answer)).collect())
+    let drawn = model.generate(prompts, each, &sampling, &[], |_| true)?;
+    let prompts = prompts.iter().flat_map(|prompt| std::iter::repeat_n(prompt, each));
+    Ok(prompts.zip(drawn).map(|(prompt, answer)| Episode::sampled(prompt.clone(), answer)).collect())
 }
 
 /// Corpus pieces of minibatch number `n` of the run, drawn with replacement up to `config.ptx_tokens` tokens.

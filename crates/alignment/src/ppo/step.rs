@@ -8,6 +8,7 @@
 //! 4. Advantages are whitened over the answer tokens of the whole step, with the unbiased variance.
 //! 5. Blocks that no adapter touches are the same in policy, reference, reward and value model: their output is computed
 //!    once per answer and reused by all four and by every epoch.
+//! 6. Several answers to one prompt share one pass over it, and minibatches are drawn by prompt, so that they stay together.
 
 use crate::config::{Ppo, Train};
 use crate::error::Error;
@@ -17,6 +18,8 @@ use crate::loss::{
 };
 use crate::reward::RewardModel;
 use crate::update::Learner;
+use std::borrow::Borrow;
+use std::ops::Range;
 use std::sync::Arc;
 use trimtab_engine::DropoutSeed;
 use trimtab_engine::batch::PackedBatch;
@@ -78,8 +81,10 @@ pub struct Episode {
     pub advantage: Vec<f64>,
     /// Value targets.
     pub target: Vec<f64>,
-    /// Input of the first block that differs between models, `[tokens, hidden_size]`.
+    /// Input of the first block that differs between models at the answer's tokens, `[answer tokens, hidden_size]`.
     trunk: Vec<f32>,
+    /// The same at the prompt's tokens, `[prompt tokens, hidden_size]`; answers to one prompt hold the same one.
+    prompt_trunk: Arc<Vec<f32>>,
 }
 
 impl Episode {
@@ -93,10 +98,22 @@ impl Episode {
             ..Self::default()
         }
     }
+}
 
-    fn tokens(&self) -> usize {
-        self.prompt.len() + self.answer.len()
-    }
+/// Tokens that each episode adds to a batch: its answer's, and its prompt's unless the episode before has the same.
+pub(super) fn lengths<E: Borrow<Episode>>(episodes: &[E]) -> Vec<usize> {
+    let prompt = |i: usize| &episodes[i].borrow().prompt;
+    (0..episodes.len())
+        .map(|i| {
+            let shared = i > 0 && prompt(i) == prompt(i - 1);
+            episodes[i].borrow().answer.len() + if shared { 0 } else { prompt(i).len() }
+        })
+        .collect()
+}
+
+/// Runs of episodes with one prompt.
+fn families<E: Borrow<Episode>>(episodes: &[E]) -> impl Iterator<Item = &[E]> {
+    episodes.chunk_by(|a, b| a.borrow().prompt == b.borrow().prompt)
 }
 
 /// Means over a step's answers or tokens.
@@ -153,9 +170,8 @@ impl Players<'_> {
         let shared = self.first_different_block();
         let hooks =
             if shared > 0 { vec![Hook { layer: shared, at: At::All, action: Action::Read }] } else { Vec::new() };
-        let lengths: Vec<usize> = episodes.iter().map(Episode::tokens).collect();
         let mut trace = Trace::default();
-        for group in groups(&lengths, train.pass_tokens) {
+        for group in groups(&lengths(episodes), train.pass_tokens) {
             let part = &mut episodes[group];
             let packed = Packed::of(part);
             let at = packed.at(config.temperature);
@@ -187,8 +203,16 @@ impl Players<'_> {
                     Scorer::Model(reward) => reward.reward(f64::from(raw[i])),
                     Scorer::Function(f) => f(&e.prompt, &e.answer),
                 };
-                if shared > 0 {
-                    e.trunk = trunk[packed.tokens[i].start * d..packed.tokens[i].end * d].to_vec();
+            }
+            if shared > 0 {
+                let rows = |at: &Range<usize>| trunk[at.start * d..at.end * d].to_vec();
+                for family in part.chunk_by_mut(|a, b| a.prompt == b.prompt).zip(&packed.families) {
+                    let (episodes, (prompt, answers)) = family;
+                    let prompt_trunk = Arc::new(rows(prompt));
+                    for (e, answer) in episodes.iter_mut().zip(answers) {
+                        e.trunk = rows(answer);
+                        e.prompt_trunk = prompt_trunk.clone();
+                    }
                 }
             }
         }
@@ -224,15 +248,14 @@ impl Players<'_> {
         let size = episodes.len().div_ceil(config.minibatches);
         let mut updates = 0u64;
         for epoch in 0..config.epochs {
-            let mut order: Vec<usize> = (0..episodes.len()).collect();
+            let mut order: Vec<&[Episode]> = families(episodes).collect();
             stream(seed, "ppo/order", step, epoch).shuffle(&mut order);
-            for minibatch in order.chunks(size) {
-                let part: Vec<&Episode> = minibatch.iter().map(|&i| &episodes[i]).collect();
+            let order: Vec<&Episode> = order.into_iter().flatten().collect();
+            for part in order.chunks(size) {
                 let normaliser = part.iter().map(|e| e.answer.len()).sum::<usize>().max(1) as f64;
-                let lengths: Vec<usize> = part.iter().map(|e| e.tokens()).collect();
-                for group in groups(&lengths, train.pass_tokens) {
+                for group in groups(&lengths(part), train.pass_tokens) {
                     let packed = Packed::of(&part[group.clone()]);
-                    let trunk: Vec<f32> = part[group.clone()].iter().flat_map(|e| e.trunk.iter().copied()).collect();
+                    let trunk = packed.trunk(&part[group.clone()]);
                     let from = (shared > 0).then_some((shared, trunk.as_slice()));
                     if step >= config.value_only_steps {
                         self.policy_gradient(&part[group.clone()], &packed, from, normaliser, config, &mut report)?;
@@ -390,7 +413,7 @@ fn describe(episodes: &[Episode]) -> Report {
             .flat_map(|e| e.logp_old.iter().zip(&e.logp_rollout))
             .map(|(a, &b)| (a - f64::from(b)).abs())
             .fold(0.0, |worst, x| if x > worst || x.is_nan() { x } else { worst }),
-        tokens: episodes.iter().map(Episode::tokens).sum(),
+        tokens: lengths(episodes).iter().sum(),
         ..Report::default()
     }
 }
@@ -402,45 +425,56 @@ pub fn value_explained_variance(episodes: &[Episode]) -> Measured {
     explained_variance(&gather(|e| &e.value), &gather(|e| &e.target))
 }
 
-/// Episodes laid end to end.
-struct Packed {
-    batch: PackedBatch,
+/// Episodes laid end to end, answers to one prompt behind one copy of it.
+pub(super) struct Packed {
+    pub batch: PackedBatch,
     /// Rows that predict answer tokens, and those tokens.
-    rows: Vec<usize>,
-    targets: Vec<u32>,
+    pub rows: Vec<usize>,
+    pub targets: Vec<u32>,
     /// Each episode's entries in `rows`.
-    ranges: Vec<std::ops::Range<usize>>,
-    /// Each episode's rows in the batch.
-    tokens: Vec<std::ops::Range<usize>>,
+    pub ranges: Vec<Range<usize>>,
     /// The row of each answer's last token.
-    last: Vec<usize>,
+    pub last: Vec<usize>,
+    /// Where each family's prompt and answers stand in the batch.
+    families: Vec<(Range<usize>, Vec<Range<usize>>)>,
 }
 
 impl Packed {
-    fn of<E: std::borrow::Borrow<Episode>>(episodes: &[E]) -> Self {
+    pub fn of<E: Borrow<Episode>>(episodes: &[E]) -> Self {
         let mut packed = Self {
             batch: PackedBatch::new(),
             rows: vec![],
             targets: vec![],
             ranges: vec![],
-            tokens: vec![],
             last: vec![],
+            families: vec![],
         };
-        for e in episodes {
-            let e = e.borrow();
-            let at = packed.batch.push(&[e.prompt.as_slice(), &e.answer].concat());
-            let first = packed.rows.len();
-            let border = at.start + e.prompt.len();
-            packed.rows.extend(border - 1..at.end - 1);
-            packed.targets.extend_from_slice(&e.answer);
-            packed.ranges.push(first..packed.rows.len());
-            packed.last.push(at.end - 1);
-            packed.tokens.push(at);
+        for family in families(episodes) {
+            let answers: Vec<&[u32]> = family.iter().map(|e| e.borrow().answer.as_slice()).collect();
+            let (prompt, ranges) = packed.batch.push_shared(&family[0].borrow().prompt, &answers);
+            for (answer, at) in answers.iter().zip(&ranges) {
+                let first = packed.rows.len();
+                packed.rows.extend(PackedBatch::predictions(&prompt, at));
+                packed.targets.extend_from_slice(answer);
+                packed.ranges.push(first..packed.rows.len());
+                packed.last.push(at.end - 1);
+            }
+            packed.families.push((prompt, ranges));
         }
         packed
     }
 
-    fn at(&self, temperature: f32) -> LogProbRows<'_> {
+    /// What [`Players::measure`] kept of the same episodes, in the order of this batch; empty if it kept nothing.
+    fn trunk<E: Borrow<Episode>>(&self, episodes: &[E]) -> Vec<f32> {
+        let mut trunk = Vec::new();
+        for family in families(episodes) {
+            trunk.extend_from_slice(&family[0].borrow().prompt_trunk);
+            family.iter().for_each(|e| trunk.extend_from_slice(&e.borrow().trunk));
+        }
+        trunk
+    }
+
+    pub fn at(&self, temperature: f32) -> LogProbRows<'_> {
         LogProbRows { rows: &self.rows, targets: &self.targets, temperature }
     }
 }
