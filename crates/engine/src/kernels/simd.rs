@@ -3,7 +3,11 @@
 //! A packed panel holds `lanes` rows (of A) or columns (of B) side by side for each step along the summed dimension
 //! ("depth"): element (lane i, depth p) lies at `p * stride + i`. The tile kernel multiplies one panel of A with one
 //! panel of B. Every kernel adds the products of one output element in order of depth, one fused multiply-add at a
-//! time, whatever the shape of the tile; so an element's value does not depend on where it lies in the product.
+//! time, and begins a new partial sum after every [`FOLD`] of them, whatever the shape of the tile; so an element's
+//! value does not depend on where it lies in the product, and its rounding error grows with FOLD, not with the depth.
+
+/// Products in one partial sum. Shorter ones cost adds, longer ones accuracy (design record 3).
+const FOLD: usize = 96;
 
 /// One register tile: `c[i][j] = alpha * sum_p a[p][i] * b[p][j] + beta * c[i][j]` for i < rows, j < cols.
 pub(super) struct Tile<'a> {
@@ -127,13 +131,21 @@ unsafe fn pack_portable(p: &Pack) {
 /// # Safety
 /// The tile's panels and its corner of C are as long as its fields say, and nobody else touches that corner of C.
 unsafe fn tile_portable(t: &Tile) {
-    let mut acc = [[0.0f32; 8]; 4];
-    for p in 0..t.depth {
-        // SAFETY: panels hold 4 and 8 values per step.
-        let (a, b) = unsafe { (&*t.a.add(p * 4).cast::<[f32; 4]>(), &*t.b.add(p * 8).cast::<[f32; 8]>()) };
+    let mut sum = [[0.0f32; 8]; 4];
+    for start in (0..t.depth).step_by(FOLD) {
+        let mut acc = [[0.0f32; 8]; 4];
+        for p in start..t.depth.min(start + FOLD) {
+            // SAFETY: panels hold 4 and 8 values per step.
+            let (a, b) = unsafe { (&*t.a.add(p * 4).cast::<[f32; 4]>(), &*t.b.add(p * 8).cast::<[f32; 8]>()) };
+            for i in 0..4 {
+                for j in 0..8 {
+                    acc[i][j] += a[i] * b[j];
+                }
+            }
+        }
         for i in 0..4 {
             for j in 0..8 {
-                acc[i][j] += a[i] * b[j];
+                sum[i][j] += acc[i][j];
             }
         }
     }
@@ -141,7 +153,7 @@ unsafe fn tile_portable(t: &Tile) {
         for j in 0..t.cols {
             // SAFETY: within the tile's corner of C.
             let c = unsafe { &mut *t.c.add(i * t.c_stride + j) };
-            let value = t.alpha * acc[i][j];
+            let value = t.alpha * sum[i][j];
             *c = if t.beta == 0.0 { value } else { value + t.beta * *c };
         }
     }
@@ -149,13 +161,13 @@ unsafe fn tile_portable(t: &Tile) {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Kernels, Pack, Tile, pack_portable};
+    use super::{FOLD, Kernels, Pack, Tile, pack_portable};
     use std::arch::x86_64::{
-        __m256, __m512, __mmask16, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm256_broadcast_ss, _mm256_fmadd_ps,
-        _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_castpd_ps,
-        _mm512_castps_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
-        _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_unpackhi_pd,
-        _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+        __m256, __m512, __mmask16, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_broadcast_ss,
+        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+        _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps,
+        _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4,
+        _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
     };
 
     pub static AVX512: Kernels =
@@ -363,24 +375,33 @@ mod x86 {
     unsafe fn tile512<const ROWS: usize, const NV: usize>(t: &Tile) {
         // SAFETY: the panels hold 16 and 32 values per step; masks keep C's accesses within its rows and columns.
         unsafe {
-            let mut acc = [[_mm512_setzero_ps(); NV]; ROWS];
+            let mut sum = [[_mm512_setzero_ps(); NV]; ROWS];
             let (mut a, mut b) = (t.a, t.b);
-            let fetched = t.prefetch.len().min(t.depth / 2);
-            for (i, address) in t.prefetch[..fetched].iter().enumerate() {
-                if i < t.to_write {
-                    fetch_to_write(*address);
-                } else {
-                    _mm_prefetch::<_MM_HINT_T1>(address.cast());
+            for start in (0..t.depth).step_by(FOLD) {
+                let mut acc = [[_mm512_setzero_ps(); NV]; ROWS];
+                let end = t.depth.min(start + FOLD);
+                let fetches = start / 2..t.prefetch.len().min(end / 2).max(start / 2);
+                for i in fetches.clone() {
+                    if i < t.to_write {
+                        fetch_to_write(t.prefetch[i]);
+                    } else {
+                        _mm_prefetch::<_MM_HINT_T1>(t.prefetch[i].cast());
+                    }
+                    step512(&mut acc, a, b);
+                    step512(&mut acc, a.add(16), b.add(32));
+                    a = a.add(32);
+                    b = b.add(64);
                 }
-                step512(&mut acc, a, b);
-                step512(&mut acc, a.add(16), b.add(32));
-                a = a.add(32);
-                b = b.add(64);
-            }
-            for _ in 2 * fetched..t.depth {
-                step512(&mut acc, a, b);
-                a = a.add(16);
-                b = b.add(32);
+                for _ in start + 2 * fetches.len()..end {
+                    step512(&mut acc, a, b);
+                    a = a.add(16);
+                    b = b.add(32);
+                }
+                for i in 0..ROWS {
+                    for v in 0..NV {
+                        sum[i][v] = _mm512_add_ps(sum[i][v], acc[i][v]);
+                    }
+                }
             }
             let alpha = _mm512_set1_ps(t.alpha);
             let beta = _mm512_set1_ps(t.beta);
@@ -389,7 +410,7 @@ mod x86 {
                     for v in 0..NV {
                         let c = t.c.add(i * t.c_stride + 16 * v);
                         let mask = first(t.cols - 16 * v);
-                        let mut value = _mm512_mul_ps(alpha, acc[i][v]);
+                        let mut value = _mm512_mul_ps(alpha, sum[i][v]);
                         if t.beta != 0.0 {
                             value = _mm512_fmadd_ps(beta, _mm512_maskz_loadu_ps(mask, c), value);
                         }
@@ -406,20 +427,28 @@ mod x86 {
     unsafe fn tile_avx2(t: &Tile) {
         // SAFETY: the panels hold 8 and 16 values per step (lanes past the end are zero).
         unsafe {
-            let mut acc = [[_mm256_setzero_ps(); 2]; 6];
+            let mut sum = [[_mm256_setzero_ps(); 2]; 6];
             let (mut a, mut b) = (t.a, t.b);
-            for _ in 0..t.depth {
-                let b0 = _mm256_loadu_ps(b);
-                let b1 = _mm256_loadu_ps(b.add(8));
-                for i in 0..6 {
-                    let ai = _mm256_broadcast_ss(&*a.add(i));
-                    acc[i][0] = _mm256_fmadd_ps(ai, b0, acc[i][0]);
-                    acc[i][1] = _mm256_fmadd_ps(ai, b1, acc[i][1]);
+            for start in (0..t.depth).step_by(FOLD) {
+                let mut acc = [[_mm256_setzero_ps(); 2]; 6];
+                for _ in start..t.depth.min(start + FOLD) {
+                    let b0 = _mm256_loadu_ps(b);
+                    let b1 = _mm256_loadu_ps(b.add(8));
+                    for i in 0..6 {
+                        let ai = _mm256_broadcast_ss(&*a.add(i));
+                        acc[i][0] = _mm256_fmadd_ps(ai, b0, acc[i][0]);
+                        acc[i][1] = _mm256_fmadd_ps(ai, b1, acc[i][1]);
+                    }
+                    a = a.add(8);
+                    b = b.add(16);
                 }
-                a = a.add(8);
-                b = b.add(16);
+                for i in 0..6 {
+                    for v in 0..2 {
+                        sum[i][v] = _mm256_add_ps(sum[i][v], acc[i][v]);
+                    }
+                }
             }
-            store_avx2(t, &acc);
+            store_avx2(t, &sum);
         }
     }
 
