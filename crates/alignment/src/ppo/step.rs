@@ -255,7 +255,7 @@ impl Players<'_> {
                 let normaliser = part.iter().map(|e| e.answer.len()).sum::<usize>().max(1) as f64;
                 for group in groups(&lengths(part), train.pass_tokens) {
                     let packed = Packed::of(&part[group.clone()]);
-                    let trunk = packed.trunk(&part[group.clone()]);
+                    let trunk = trunk_of(&part[group.clone()]);
                     let from = (shared > 0).then_some((shared, trunk.as_slice()));
                     if step >= config.value_only_steps {
                         self.policy_gradient(&part[group.clone()], &packed, from, normaliser, config, &mut report)?;
@@ -464,17 +464,19 @@ impl Packed {
         packed
     }
 
-    /// What [`Players::measure`] kept of the same episodes, in the order of this batch; empty if it kept nothing.
-    fn trunk<E: Borrow<Episode>>(&self, episodes: &[E]) -> Vec<f32> {
-        let mut trunk = Vec::new();
-        for family in families(episodes) {
-            trunk.extend_from_slice(&family[0].borrow().prompt_trunk);
-            family.iter().for_each(|e| trunk.extend_from_slice(&e.borrow().trunk));
-        }
-        trunk
-    }
-
     pub fn at(&self, temperature: f32) -> LogProbRows<'_> {
         LogProbRows { rows: &self.rows, targets: &self.targets, temperature }
     }
+}
+
+/// What [`Players::measure`] kept of the episodes, in the order in which [`Packed`] lays them; empty if it kept nothing.
+fn trunk_of<E: Borrow<Episode>>(episodes: &[E]) -> Vec<f32> {
+    let mut trunk = Vec::new();
+    for family in families(episodes) {
+        trunk.extend_from_slice(&family[0].borrow().prompt_trunk);
+        for e in family {
+            trunk.extend_from_slice(&e.borrow().trunk);
+        }
+    }
+    trunk
 }

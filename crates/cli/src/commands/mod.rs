@@ -24,12 +24,16 @@ pub enum Command {
     /// Example: trimtab sft --config configs/smollm2.toml --set sft.lr=1e-4
     Sft(Settings),
     /// Stage 2: several answers per prompt.
+    ///
+    /// Example: trimtab sample --config configs/smollm2.toml --set sample.answers=9 --set sample.temperature=0.8
     Sample(Settings),
     /// Stage 3: rankings, from a file of pairs and from a scripted judge.
     ///
     /// Example: trimtab rank --config configs/smollm2.toml --set 'rank.judge=command:python3 judge.py'
     Rank(Settings),
     /// Stage 4: a reward model from rankings.
+    ///
+    /// Example: trimtab reward --config configs/smollm2.toml --set reward.epochs=2
     Reward(Settings),
     /// Stage 5: PPO against the reward model, with a next-token term (PPO-ptx).
     ///
