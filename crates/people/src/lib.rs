@@ -1,13 +1,16 @@
 //! Stage 3: rankings of several answers to a prompt.
 //!
-//! Whoever ranks (a file of pairs, a scripted judge, later people) hands on the same records: the answers, where each was
-//! shown, and the rank each was given, which are never one field. [`rank`] turns sources into [`Ranking`] records.
+//! Whoever ranks (a file of pairs, a scripted judge, [`simulated`] people) hands on the same records: the answers, where
+//! each was shown, and the rank each was given, which are never one field. [`rank`] turns sources into [`Ranking`]
+//! records, [`simulate`] plants biases and noise whose size is known.
 
 mod judge;
 mod pairs;
+pub mod simulated;
 
 pub use judge::{Judge, rank};
 pub use pairs::from_pairs;
+pub use simulated::{Counts, Crowd, Perceived, Person, Values, ceiling, simulate, switch_weight};
 
 use std::path::PathBuf;
 pub use trimtab_text::record::{Ranking, Samples};
@@ -29,6 +32,16 @@ pub enum Error {
         program: String,
         /// What happened.
         problem: String,
+    },
+    /// A setting of simulated people that cannot be right.
+    #[error("{key}: is {value}\n  expected {expected}\n  try: --set {key}=VALUE, or edit the config file")]
+    Setting {
+        /// The setting, as in the file: `people.kinds.careful.skill`.
+        key: String,
+        /// What it is.
+        value: String,
+        /// What it should be.
+        expected: &'static str,
     },
     /// A ranking that contradicts itself or its samples.
     #[error(
