@@ -99,6 +99,9 @@ fn share_of_first(rankings: &[Ranking]) -> f64 {
     rankings.iter().map(score).sum::<f64>() / rankings.len() as f64
 }
 
+/// What one answer of a matched pair has and the other has not.
+type Change = fn(&mut Perceived);
+
 /// Matched pairs, alike but for one property, give its weight: √2·noise·Φ⁻¹(share preferring it).
 #[test]
 fn matched_pairs_recover_each_weight() {
@@ -106,7 +109,7 @@ fn matched_pairs_recover_each_weight() {
         Person { noise: 0.5, tie: 0.0, length: 0.03, agreement: 0.6, flattery: -0.4, skill: 0.7, ..Person::default() };
     let crowd = Crowd::of("p", person);
     let n = 20_000;
-    let change: [(&str, f64, fn(&mut Perceived)); 5] = [
+    let change: [(&str, f64, Change); 5] = [
         ("20 words", 0.6, |p| p.words += 20),
         ("agreement", 0.6, |p| p.agrees = Some(true)),
         ("flattery", -0.4, |p| p.flatters = true),
@@ -282,7 +285,9 @@ fn an_adversary_is_the_reverse() {
     let of = |p: &Person| simulate(&Crowd::of("p", p.clone()), &values, &samples, 9, "test").0;
     for (straight, turned) in of(&person).iter().zip(of(&adversary)) {
         let (mut a, mut b) = (straight.comparisons(), turned.comparisons());
-        b.wins.iter_mut().for_each(|(x, y)| std::mem::swap(x, y));
+        for (better, worse) in &mut b.wins {
+            std::mem::swap(better, worse);
+        }
         a.wins.sort();
         b.wins.sort();
         assert_eq!(a, b);
@@ -394,7 +399,9 @@ fn same_seed_same_bytes_and_sound_records() {
     assert_eq!(pairs.len() as u64, counts.ordered_pairs + counts.tied_pairs);
     assert_eq!(counts.rankings, 400, "two people an item");
     let mut each: BTreeMap<&str, u32> = BTreeMap::new();
-    rankings.iter().for_each(|r| *each.entry(r.person.as_deref().unwrap()).or_default() += 1);
+    for r in &rankings {
+        *each.entry(r.person.as_deref().unwrap()).or_default() += 1;
+    }
     assert!(each.len() == 10 && each.values().all(|&n| n == 40), "work is dealt out evenly: {each:?}");
     let seen: BTreeSet<_> = rankings.iter().map(|r| (&r.prompt_id, r.person.as_ref())).collect();
     assert_eq!(seen.len(), 400, "nobody sees an item twice");

@@ -4,21 +4,33 @@
 //! reason why there is none. Nothing undefined turns into a 0, and nothing here panics on data: NaN, infinities and
 //! empty slices are reasons. Bootstraps draw from a generator seeded by the caller, so equal calls give equal bits.
 
+pub mod benjamini_hochberg;
+pub mod best_of_n;
 pub mod bootstrap;
 pub mod calibration;
 pub mod explained_variance;
+pub mod fieller;
+pub mod mcnemar;
 pub mod mean;
 mod measured;
+pub mod minimum_detectable_effect;
+pub mod overoptimisation;
 pub mod paired;
 pub mod quantile;
 pub mod special;
 pub mod wilson;
 
+pub use benjamini_hochberg::benjamini_hochberg;
+pub use best_of_n::{best_of_n, best_of_n_kl};
 pub use bootstrap::{Bootstrap, bootstrap_mean, bootstrap_statistic};
 pub use calibration::{Calibration, brier, expected_calibration_error};
 pub use explained_variance::explained_variance;
+pub use fieller::{fieller, ratio_of_means};
+pub use mcnemar::{McNemar, mcnemar};
 pub use mean::{mean, mean_t, std_dev, variance};
 pub use measured::{Interval, Measured, Rate};
+pub use minimum_detectable_effect::{minimum_detectable_increase, minimum_detectable_paired};
+pub use overoptimisation::{Curve, Overoptimisation, fit_overoptimisation};
 pub use paired::paired_difference;
 pub use quantile::{median, quantile};
 pub use wilson::wilson;
