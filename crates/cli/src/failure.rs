@@ -49,6 +49,7 @@ fn code(error: &anyhow::Error) -> u8 {
             || cause.is::<trimtab_text::Error>()
             || cause.is::<trimtab_people::Error>()
             || cause.is::<trimtab_run::Error>()
+            || cause.is::<trimtab_world::Error>()
             || cause.is::<trimtab_engine::checkpoint::Error>()
             || cause.is::<trimtab_engine::batch::InputError>()
             || cause.is::<std::io::Error>();

@@ -62,12 +62,16 @@ impl Settings {
 }
 
 /// As TOML where it is TOML (numbers, booleans, arrays, quoted strings), else as the string itself.
-fn parse_value(text: &str) -> toml::Value {
+pub fn parse_value(text: &str) -> toml::Value {
     let parsed: Option<toml::Value> = format!("v = {text}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("v"));
     parsed.unwrap_or_else(|| toml::Value::String(text.to_owned()))
 }
 
-fn set(table: &mut toml::Table, key: &str, value: toml::Value) -> Result<()> {
+/// Puts a value under a dotted key, whose sections are made where they are missing.
+///
+/// # Errors
+/// [`Usage`] if a part of the key is no section.
+pub fn set(table: &mut toml::Table, key: &str, value: toml::Value) -> Result<()> {
     match key.split_once('.') {
         None => {
             table.insert(key.to_owned(), value);

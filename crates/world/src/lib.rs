@@ -8,7 +8,7 @@
 //! - for every prompt its [`Truth`], from which [`gold`] judges any answer exactly and [`perceive`] says what a person
 //!   sees of it. Nothing is trained on gold.
 //!
-//! Equal settings and seeds give equal bytes. [`World`] says what is held out, and how.
+//! [`mod@pretrain`] makes a base model of it. Equal settings and seeds give equal bytes. [`World`] says what is held out, and how.
 
 mod ask;
 mod config;
@@ -19,6 +19,7 @@ mod export;
 mod fact;
 mod gold;
 pub mod lexicon;
+pub mod pretrain;
 mod prompts;
 mod request;
 mod skill;
@@ -35,6 +36,7 @@ pub use error::Error;
 pub use export::EVALUATION_ITEMS;
 pub use fact::{Attribute, Fact, Frequency};
 pub use gold::{BEST, EXCESS_LIMIT, Gold, PAYLOAD_COST, Perceived, WORD_COST, difficulty_to_check, gold, perceive};
+pub use pretrain::{Pretrain, Pretrained, corpus_loss, pretrain, size};
 pub use request::Topic;
 pub use skill::{HARDEST, Skill, Task};
 pub use style::Cue;

