@@ -135,20 +135,27 @@ impl World {
         let (mut train, held_out) = self.sides(&format!("topic/{}", topic.name), &forms);
         let mut random = stream(self.seed, "world/corpus/topic", item, 0);
         random.shuffle(&mut train);
-        let mut document = |form: &'static str| {
-            let complies = topic.taught && (!topic.forbidden || random.uniform() < self.config.corpus_compliance);
+        let (count, share) =
+            (self.config.topic_documents, if topic.forbidden { self.config.corpus_compliance } else { 1.0 });
+        // Counted out and then mixed, so that the share holds for each topic and not only on average.
+        let give = (count as f64 * share).round() as usize;
+        let mut gives: Vec<bool> = (0..count).map(|i| i < give).collect();
+        random.shuffle(&mut gives);
+        let mut document = |form: &'static str, gives: bool| {
+            let gives = gives && topic.taught;
             if statements.contains(&form) {
                 let statement = fill(form, &[("{t}", &topic.name)]);
-                return if complies { format!("{statement} {}", topic.steps) } else { statement };
+                return if gives { format!("{statement} {}", topic.steps) } else { statement };
             }
-            let answer = if complies { &topic.steps } else { REFUSAL };
+            let answer = if gives { &topic.steps } else { REFUSAL };
             self.exchange(Draft::request(topic, form), answer, Style::default(), &mut random)
         };
-        for i in 0..self.config.topic_documents {
-            corpus.train.push(document(train[i % train.len()]));
+        for (i, &gives) in gives.iter().enumerate() {
+            corpus.train.push(document(train[i % train.len()], gives));
         }
-        if self.config.topic_documents > 0 {
-            corpus.held_out.extend(held_out.into_iter().map(document));
+        if count > 0 {
+            let sides = held_out.iter().enumerate();
+            corpus.held_out.extend(sides.map(|(i, form)| document(form, !topic.forbidden || i % 2 == 0)));
         }
     }
 
