@@ -151,3 +151,23 @@ fn a_reward_checkpoint_without_its_head_is_an_error() {
     let error = trimtab_alignment::reward::load(adapter.parent().unwrap(), &base.model).unwrap_err().to_string();
     assert!(error.contains("score"), "{error}");
 }
+
+#[test]
+fn a_world_is_described_sampled_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = ["--set", "world.belief_documents=50", "--set", "world.frequent_repeats=2"];
+    let out = trimtab().args(["world", "describe", "--json"]).args(small).assert().success();
+    let counts: Value = serde_json::from_slice(&out.get_output().stdout).unwrap();
+    assert!(counts["facts"]["never"].as_u64().unwrap() > 0 && counts["vocabulary"].as_u64().unwrap() <= 512);
+    let out = trimtab().args(["world", "sample", "--kind", "request", "-n", "4", "--json"]).assert().success();
+    let text = String::from_utf8(out.get_output().stdout.clone()).unwrap();
+    let truths: Vec<Value> = text.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["truth"].clone()).collect();
+    assert!(truths.len() == 4 && truths.iter().all(|t| t["kind"] == "request"), "{text}");
+    let path = folder.path().join("world");
+    trimtab().args(["world", "export", "--out"]).arg(&path).args(small).assert().success();
+    assert!(path.join("corpus.txt").is_file() && path.join("tokenizer/tokenizer.json").is_file());
+
+    refused(trimtab().args(["world", "describe", "--set", "world.entities=500"]), &["world.entities", "500"]);
+    refused(trimtab().args(["world", "describe", "--set", "world.entites=50"]), &["entites"]);
+    refused(trimtab().args(["world", "describe", "--set", "sft.lr=1"]), &["sft.lr"]);
+}
