@@ -4,7 +4,7 @@
 //! was not. Speeds and seconds go to the timing file, which no manifest hashes.
 
 use crate::Error;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     fs::{File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
@@ -12,7 +12,7 @@ use std::{
 };
 
 /// One figure: what, where in the run, how sure.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Metric {
     /// Name of the stage.
     pub stage: String,
