@@ -48,6 +48,7 @@ fn code(error: &anyhow::Error) -> u8 {
             || cause.is::<crate::fetch::Error>()
             || cause.is::<trimtab_text::Error>()
             || cause.is::<trimtab_people::Error>()
+            || cause.is::<trimtab_report::Error>()
             || cause.is::<trimtab_run::Error>()
             || cause.is::<trimtab_world::Error>()
             || cause.is::<trimtab_engine::checkpoint::Error>()

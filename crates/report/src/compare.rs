@@ -56,10 +56,19 @@ fn axes(first: &Story, second: &Story, names: &[String; 2]) -> String {
             ]
         })
         .collect();
-    let columns = ["", "run", "capability, 95 % interval", "alignment, 95 % interval", "right of scored, and as intended of scored"];
+    let columns = [
+        "",
+        "run",
+        "capability, 95 % interval",
+        "alignment, 95 % interval",
+        "right of scored, and as intended of scored",
+    ];
     let body = aside(
         "How to read",
-        &format!("Filled dots (1) are {}, hollow ones (2) are {}. Boxes are 95 % intervals, arrows the order of training.", names[0], names[1]),
+        &format!(
+            "Filled dots (1) are {}, hollow ones (2) are {}. Boxes are 95 % intervals, arrows the order of training.",
+            names[0], names[1]
+        ),
     ) + &figure(&two_axes(&all), &table("Checkpoints of both runs", &columns, &rows));
     section(id, kind, "Where the checkpoints of both runs stand", &body)
 }
@@ -130,10 +139,17 @@ fn shared(a: &Run, b: &Run, names: &[String; 2]) -> String {
         return absent("shared", "Every shared figure", "the two runs recorded no figure in common");
     }
     let columns = ["", &names[0], "n", &names[1], "n", "difference", "unit"];
-    let body = aside("How to read", "The value of the last step of each figure, with its 95 % interval where one was recorded. These differences are not paired and have no interval.")
-        + &table("Final values", &columns, &rows)
+    let body = aside(
+        "How to read",
+        "The value of the last step of each figure, with its 95 % interval where one was recorded. These differences are not paired and have no interval.",
+    ) + &table("Final values", &columns, &rows)
         + &paragraph(&format!("{} figures were recorded in one of the two only.", format::count(alone as u64)));
-    section("shared", "Every shared figure", &format!("{} figures that both runs recorded", format::count(rows.len() as u64)), &body)
+    section(
+        "shared",
+        "Every shared figure",
+        &format!("{} figures that both runs recorded", format::count(rows.len() as u64)),
+        &body,
+    )
 }
 
 fn settings(a: &Run, b: &Run, names: &[String; 2]) -> String {
@@ -146,13 +162,11 @@ fn settings(a: &Run, b: &Run, names: &[String; 2]) -> String {
     flatten("", &y.config, 1, &mut keys);
     keys.insert("seed".into(), [Some(x.seed.to_string()), Some(y.seed.to_string())]);
     let show = |v: &Option<String>| Cell::text(v.clone().unwrap_or_else(|| "(unset)".into()));
-    let rows: Vec<Vec<Cell>> = keys
-        .iter()
-        .filter(|(_, [p, q])| p != q)
-        .map(|(key, [p, q])| vec![Cell::text(key), show(p), show(q)])
-        .collect();
+    let rows: Vec<Vec<Cell>> =
+        keys.iter().filter(|(_, [p, q])| p != q).map(|(key, [p, q])| vec![Cell::text(key), show(p), show(q)]).collect();
     let title = format!("{} settings differ", rows.len());
-    let body = if rows.is_empty() { paragraph("None: the two runs have equal settings and seed.") } else { String::new() };
+    let body =
+        if rows.is_empty() { paragraph("None: the two runs have equal settings and seed.") } else { String::new() };
     section(id, kind, &title, &(body + &table("Settings that differ", &["setting", &names[0], &names[1]], &rows)))
 }
 

@@ -18,7 +18,9 @@ pub enum Error {
     #[error("{}: no file of a run is here\n  expected a run folder with manifest.json, or metrics.jsonl of at least one stage\n  try: runs/NAME, as `trimtab run` printed it", .0.display())]
     NotARun(PathBuf),
     /// A line or a file that does not hold what it should.
-    #[error("{place}: {problem}\n  expected {expected}\n  try: run the stage that wrote it again, or move the file away and the report says it is absent")]
+    #[error(
+        "{place}: {problem}\n  expected {expected}\n  try: run the stage that wrote it again, or move the file away and the report says it is absent"
+    )]
     Malformed {
         /// `file:line`.
         place: String,

@@ -27,7 +27,9 @@ pub fn escape(text: &str) -> String {
             '\'' => out += "&#39;",
             '\n' | '\t' => out.push(c),
             // Controls, and the marks that turn or hide text.
-            c if c.is_control() || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}') => {
+            c if c.is_control()
+                || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}') =>
+            {
                 out += &format!("⟨U+{:04X}⟩", c as u32);
             }
             c => out.push(c),

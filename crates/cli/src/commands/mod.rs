@@ -3,6 +3,7 @@
 mod bench;
 mod generate;
 mod model;
+mod report;
 mod score;
 mod world;
 
@@ -62,6 +63,14 @@ pub enum Command {
     /// The synthetic world, whose truth is known.
     #[command(subcommand)]
     World(world::Command),
+    /// One HTML page from the files of a run: charts, tables, transcripts, lineage. No network, no JavaScript.
+    ///
+    /// Example: trimtab report runs/smollm2
+    Report(report::Report),
+    /// Two runs side by side on one HTML page.
+    ///
+    /// Example: trimtab compare runs/smollm2 runs/plain --out compare.html
+    Compare(report::Compare),
     /// Settings: show them resolved, or check them.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -127,6 +136,8 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::Chat(c) => generate::chat(c, quiet),
         Command::Score(c) => score::score(c, quiet),
         Command::World(c) => world::run(c, quiet),
+        Command::Report(r) => report::report(r),
+        Command::Compare(c) => report::compare(c),
         Command::Config(ConfigCommand::Show(s)) => {
             use std::io::Write;
             let text = toml::to_string(&s.resolve()?)?;

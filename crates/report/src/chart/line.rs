@@ -145,9 +145,7 @@ pub fn undefined(why: &str) -> String {
     let words: String = lines
         .iter()
         .enumerate()
-        .map(|(i, line)| {
-            format!("<text x=\"24\" y=\"{}\">{}</text>", place(52.0 + 18.0 * i as f64), escape(line))
-        })
+        .map(|(i, line)| format!("<text x=\"24\" y=\"{}\">{}</text>", place(52.0 + 18.0 * i as f64), escape(line)))
         .collect();
     let plate = 28.0 + 18.0 * lines.len() as f64;
     let marks = format!(
@@ -209,10 +207,8 @@ fn one(series: &Series, x: &Scale, y: &Scale, chart: &Lines) -> String {
                 above.chain(below).map(|(a, b)| format!("{},{}", place(x.at(a)), place(y.at(b)))).collect();
             out += &format!("<polygon class=\"band\" points=\"{}\"/>", corners.join(" "));
         }
-        let path: Vec<String> = run
-            .iter()
-            .filter_map(|p| p.y.map(|v| format!("{},{}", place(x.at(p.x)), place(y.at(v)))))
-            .collect();
+        let path: Vec<String> =
+            run.iter().filter_map(|p| p.y.map(|v| format!("{},{}", place(x.at(p.x)), place(y.at(v))))).collect();
         if let [only] = path.as_slice() {
             let (cx, cy) = only.split_once(',').unwrap_or(("0", "0"));
             out += &format!("<circle class=\"dot\" cx=\"{cx}\" cy=\"{cy}\" r=\"3.5\"/>");
@@ -223,9 +219,8 @@ fn one(series: &Series, x: &Scale, y: &Scale, chart: &Lines) -> String {
     let gap = kept.len().div_ceil(HOVER).max(1);
     for p in kept.iter().step_by(gap) {
         let Some(v) = p.y else { continue };
-        let bounds = p.interval.map_or(String::new(), |[a, b]| {
-            format!(" [{}, {}]", chart.unit.show(a), chart.unit.show(b))
-        });
+        let bounds =
+            p.interval.map_or(String::new(), |[a, b]| format!(" [{}, {}]", chart.unit.show(a), chart.unit.show(b)));
         out += &format!(
             "<circle class=\"hit\" cx=\"{}\" cy=\"{}\" r=\"6\"><title>{}, {} {}: {}{}</title></circle>",
             place(x.at(p.x)),

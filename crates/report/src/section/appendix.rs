@@ -11,8 +11,11 @@ use trimtab_run::{FileRecord, Status};
 pub fn appendix(run: &Run) -> String {
     let mut body = reproduce(run);
     body += "<h3 id=\"absent\">What is absent</h3>\n";
-    let rows: Vec<Vec<Cell>> =
-        run.absent.iter().map(|a| vec![Cell::text(&a.file), Cell::Undefined(format!("would show {}", a.shows))]).collect();
+    let rows: Vec<Vec<Cell>> = run
+        .absent
+        .iter()
+        .map(|a| vec![Cell::text(&a.file), Cell::Undefined(format!("would show {}", a.shows))])
+        .collect();
     body += &if rows.is_empty() {
         paragraph("Nothing: every file that a report is made from is here.")
     } else {
@@ -27,7 +30,10 @@ pub fn appendix(run: &Run) -> String {
     let mut rows = Vec::new();
     for (stage, record) in &manifest.stages {
         rows.extend(
-            record.counters.iter().map(|(what, n)| vec![Cell::text(what), Cell::text(stage), Cell::number(format::count(*n))]),
+            record
+                .counters
+                .iter()
+                .map(|(what, n)| vec![Cell::text(what), Cell::text(stage), Cell::number(format::count(*n))]),
         );
     }
     body += &if rows.is_empty() {
@@ -73,5 +79,8 @@ fn planted(run: &Run) -> String {
     }
     let rows: Vec<Vec<Cell>> =
         run.planted.iter().map(|(name, v)| vec![Cell::text(name), Cell::number(format::number(*v))]).collect();
-    format!("<h3 id=\"planted\">Planted truths</h3>\n{}", table("As the run's world planted them", &["", "value"], &rows))
+    format!(
+        "<h3 id=\"planted\">Planted truths</h3>\n{}",
+        table("As the run's world planted them", &["", "value"], &rows)
+    )
 }

@@ -185,7 +185,9 @@ fn by_checkpoint(story: &Story) -> String {
             out += &paragraph(&format!("{}. {}", change.title(), change.evidence()));
         }
     }
-    for (prefix, caption) in [("corpus_loss/", "Loss on held-out text"), ("win_rate_vs_sft/", "Wins against SFT, ties half")] {
+    for (prefix, caption) in
+        [("corpus_loss/", "Loss on held-out text"), ("win_rate_vs_sft/", "Wins against SFT, ties half")]
+    {
         let found = family(&story.run.evaluation, prefix);
         let Some(unit) = found.first().map(|(_, m)| Unit::named(m.unit.as_deref())) else {
             out += &paragraph(&format!("{caption}: evaluation/metrics.jsonl holds no {prefix}CHECKPOINT."));

@@ -22,7 +22,8 @@ pub fn sentences(story: &Story) -> String {
         next(story, &changes),
     ];
     let five: String = five.iter().map(|s| format!("<li>{s}</li>\n")).collect();
-    let seed = story.run.manifest.as_ref().map_or_else(String::new, |m| format!(" · seed {} · trimtab {}", m.seed, m.version));
+    let seed =
+        story.run.manifest.as_ref().map_or_else(String::new, |m| format!(" · seed {} · trimtab {}", m.seed, m.version));
     format!(
         "<p class=\"kind\">Report of a run{}</p>\n<h1>{}</h1>\n<ol class=\"five\">\n{five}</ol>\n",
         escape(&seed),
@@ -88,7 +89,8 @@ fn turned(story: &Story, changes: &[Change], better: bool) -> String {
     let between = between(story, changes);
     if found.is_empty() {
         let judged = changes.iter().filter(|c| c.difference.interval.is_some()).count();
-        let link = link(if story.checkpoints.is_empty() { "ppo" } else { "axes" }, &format!("Nothing {word} measurably"));
+        let link =
+            link(if story.checkpoints.is_empty() { "ppo" } else { "axes" }, &format!("Nothing {word} measurably"));
         return format!("{link} {between} ({judged} figures could be compared).");
     }
     format!("{} {word}: {}.", escape(&capitalised(&between)), listed(&found))
@@ -105,15 +107,23 @@ fn unsaid(story: &Story, changes: &[Change]) -> String {
     if story.run.items.is_empty() {
         parts.push(link("absent", "alignment and capability, since there is no evaluation/items.jsonl"));
     }
-    let unclear: Vec<String> =
-        changes.iter().filter(|c| c.improved().is_none() && c.more_is_better.is_some()).map(|c| c.name.to_owned()).collect();
+    let unclear: Vec<String> = changes
+        .iter()
+        .filter(|c| c.improved().is_none() && c.more_is_better.is_some())
+        .map(|c| c.name.to_owned())
+        .collect();
     if !unclear.is_empty() {
         parts.push(link("axes", &format!("whether {} changed", listed(&unclear))));
     }
     if let Some((_, after)) = story.pair() {
         let [_, _, undetermined, failures, unscored] = classes(&after.items);
         if undetermined > 0 {
-            let words = format!("why {} of {} failures of {} happened", format::count(undetermined), format::count(failures), after.label);
+            let words = format!(
+                "why {} of {} failures of {} happened",
+                format::count(undetermined),
+                format::count(failures),
+                after.label
+            );
             parts.push(link("can-or-will", &words));
         }
         if unscored > 0 {
@@ -129,7 +139,10 @@ fn unsaid(story: &Story, changes: &[Change]) -> String {
 
 fn next(story: &Story, changes: &[Change]) -> String {
     let size = |m: &Measured| m.value.map_or(0.0, f64::abs);
-    let worst = changes.iter().filter(|c| c.improved() == Some(false)).max_by(|a, b| size(&a.difference).total_cmp(&size(&b.difference)));
+    let worst = changes
+        .iter()
+        .filter(|c| c.improved() == Some(false))
+        .max_by(|a, b| size(&a.difference).total_cmp(&size(&b.difference)));
     if let Some(worst) = worst {
         let words = format!("what got worst, {}", worst.name);
         return format!("Look next at {}, with its control and transcripts.", link(worst.link, &words));
@@ -145,7 +158,9 @@ fn next(story: &Story, changes: &[Change]) -> String {
         return format!("Look next at {}.", link("can-or-will", &words));
     }
     match story.run.absent.first() {
-        Some(first) => format!("Look next at {}, and make {} first.", link("absent", "what is absent"), escape(&first.file)),
+        Some(first) => {
+            format!("Look next at {}, and make {} first.", link("absent", "what is absent"), escape(&first.file))
+        }
         None => format!("Look next at {}.", link("ppo", "the curves of PPO")),
     }
 }

@@ -30,7 +30,11 @@ pub fn outer(run: &Run) -> String {
         }
     }
     if variants.is_empty() {
-        return absent(id, kind, "evaluation/metrics.jsonl holds no best_of_n_gold/N, so nothing presses on the reward model");
+        return absent(
+            id,
+            kind,
+            "evaluation/metrics.jsonl holds no best_of_n_gold/N, so nothing presses on the reward model",
+        );
     }
     let mut body = aside(
         "How to read",
@@ -72,7 +76,10 @@ fn finding(by_n: &ByN) -> String {
     let apart = by_n[&at][0].and_then(|m| m.interval).zip(last.interval).is_some_and(|(a, b)| b[1] < a[0]);
     let end_value = last.value.map_or_else(String::new, show);
     if apart {
-        format!("gold reward peaks at best of {at} with {} and falls to {end_value} at {end}: over-optimisation", show(top))
+        format!(
+            "gold reward peaks at best of {at} with {} and falls to {end_value} at {end}: over-optimisation",
+            show(top)
+        )
     } else {
         format!("gold reward is highest at best of {at} with {}; {end_value} at {end} is no measurable fall", show(top))
     }

@@ -38,9 +38,10 @@ pub fn arms(run: &Run) -> Vec<Arm<'_>> {
 pub fn series(label: &str, class: &'static str, metrics: &[Metric], name: &str) -> Series {
     let mut found: Vec<&Metric> = metrics.iter().filter(|m| m.name == name).collect();
     found.sort_by_key(|m| m.step);
-    let reason = found.iter().find_map(|m| m.reason.clone()).or_else(|| {
-        found.is_empty().then(|| format!("{name} was not recorded"))
-    });
+    let reason = found
+        .iter()
+        .find_map(|m| m.reason.clone())
+        .or_else(|| found.is_empty().then(|| format!("{name} was not recorded")));
     let points = found.iter().map(|m| Point { x: m.step as f64, y: m.value, interval: m.interval }).collect();
     Series { label: label.to_owned(), class, points, reason }
 }
@@ -100,7 +101,10 @@ pub fn ppo(run: &Run) -> String {
 
 /// Two dots and a sentence.
 fn before_after(change: &Change) -> String {
-    let classes = [("sft", &change.from, &change.before), (if change.to == "PPO" { "ppo" } else { "ptx" }, &change.to, &change.after)];
+    let classes = [
+        ("sft", &change.from, &change.before),
+        (if change.to == "PPO" { "ppo" } else { "ptx" }, &change.to, &change.after),
+    ];
     let rows: Vec<Row> = classes
         .into_iter()
         .map(|(class, label, m)| Row {
@@ -115,7 +119,8 @@ fn before_after(change: &Change) -> String {
         .iter()
         .map(|r| vec![Cell::text(&r.label), Cell::measured(&r.measured, &change.unit), Cell::number(&r.count)])
         .collect();
-    let side = table(change.name, &["", "value, 95 % interval", "prompts or documents"], &cells) + &paragraph(&change.evidence());
+    let side = table(change.name, &["", "value, 95 % interval", "prompts or documents"], &cells)
+        + &paragraph(&change.evidence());
     figure(&captioned(&change.title(), &dots(&rows, &change.unit)), &side)
 }
 
@@ -123,8 +128,7 @@ fn before_after(change: &Change) -> String {
 #[must_use]
 pub fn steps_table(caption: &str, metrics: &[Metric], names: &[(&str, &str)]) -> String {
     let there: Vec<&(&str, &str)> = names.iter().filter(|(name, _)| metrics.iter().any(|m| m.name == *name)).collect();
-    let steps: BTreeSet<u64> =
-        metrics.iter().filter(|m| there.iter().any(|t| t.0 == m.name)).map(|m| m.step).collect();
+    let steps: BTreeSet<u64> = metrics.iter().filter(|m| there.iter().any(|t| t.0 == m.name)).map(|m| m.step).collect();
     let steps: Vec<u64> = steps.into_iter().collect();
     let every = steps.len().div_ceil(11).max(1);
     let mut rows = Vec::new();

@@ -9,8 +9,11 @@ use crate::measure::{self, Seen, agreement, between_arms, share};
 use crate::story::{Figure, Story, rate_table};
 
 /// Arms of the experiment: cell, words, whether it is a control.
-const ARMS: [(&str, &str, bool); 3] =
-    [("wrong_first", "own wrong belief", false), ("wrong_third", "somebody's", true), ("right_first", "own right belief", true)];
+const ARMS: [(&str, &str, bool); 3] = [
+    ("wrong_first", "own wrong belief", false),
+    ("wrong_third", "somebody's", true),
+    ("right_first", "own right belief", true),
+];
 
 /// The section.
 #[must_use]
@@ -20,7 +23,8 @@ pub fn sycophancy(story: &Story) -> String {
         return absent(id, kind, "evaluation/items.jsonl holds no question asked after a stated belief");
     }
     let change = story.change(Figure::Sycophancy);
-    let title = change.as_ref().map_or_else(|| "Sycophancy by checkpoint".to_owned(), super::super::story::Change::title);
+    let title =
+        change.as_ref().map_or_else(|| "Sycophancy by checkpoint".to_owned(), super::super::story::Change::title);
     let mut rows = Vec::new();
     let mut table_rows: Vec<(String, Vec<Seen>)> = Vec::new();
     let mut left_out = Vec::new();
@@ -45,19 +49,30 @@ pub fn sycophancy(story: &Story) -> String {
             table_rows.push((label, seen));
         }
         let gap = between_arms(&wrong, &agreement(&c.items, "wrong_third").0);
-        controls.push(vec![Cell::text(&c.label), Cell::measured(&gap, &Unit::Share), Cell::number(format::count(gap.n))]);
+        controls.push(vec![
+            Cell::text(&c.label),
+            Cell::measured(&gap, &Unit::Share),
+            Cell::number(format::count(gap.n)),
+        ]);
     }
     let mut body = change.map_or_else(String::new, |c| paragraph(&c.evidence()));
     body += &aside(
         "How to read",
         "A dot is the share of known questions on which the checkpoint agreed with the stated wrong belief, a bar its 95 % interval, a hollow diamond the planted truth. Coloured: the user's own belief. Grey: somebody else's, the control. Counts are agreed of scored.",
     );
-    body += &figure(&dots(&rows, &Unit::Share), &rate_table("Agreement with the stated belief, known questions only", &table_rows));
+    body += &figure(
+        &dots(&rows, &Unit::Share),
+        &rate_table("Agreement with the stated belief, known questions only", &table_rows),
+    );
     body += &aside(
         "Control",
         "A model that merely copies what was said agrees with a third party's belief as often as with the user's; only the difference is deference to the user. Agreement with a right belief should be high: a model that contradicts everyone is not honest.",
     );
-    body += &table("Own wrong belief less somebody's wrong belief", &["", "difference, 95 % interval", "clusters"], &controls);
+    body += &table(
+        "Own wrong belief less somebody's wrong belief",
+        &["", "difference, 95 % interval", "clusters"],
+        &controls,
+    );
     body += &table("Left out: the checkpoint does not know the answer, or nothing says so", &["", "items"], &left_out);
     if let Some(weight) = story.run.truth(&["annotator_agreement_weight"]) {
         let switch = story.run.truth(&["switch_weight"]).map_or_else(String::new, |w| {

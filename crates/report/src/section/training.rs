@@ -55,7 +55,10 @@ fn sft(run: &Run) -> String {
     if metrics.is_empty() {
         return body + &paragraph("There is no sft/metrics.jsonl, so its loss cannot be shown.");
     }
-    body += &aside("How to read", "Loss of each optimiser step on the answers of its batch. Lower is better until held-out loss turns.");
+    body += &aside(
+        "How to read",
+        "Loss of each optimiser step on the answers of its batch. Lower is better until held-out loss turns.",
+    );
     let names = [("loss", "loss"), ("held_out_loss", "held-out loss"), ("grad_norm", "gradient norm")];
     body + &figure(&curve("SFT", metrics, "sft", "loss", "Loss by step"), &steps_table("SFT by step", metrics, &names))
 }
@@ -110,10 +113,8 @@ fn reward(run: &Run) -> String {
         let of = |what: &str| if source.is_empty() { what.to_owned() } else { format!("{what}, {source}") };
         let suffix = if source.is_empty() { String::new() } else { format!("/{source}") };
         let baseline = last(metrics, &format!("length_baseline_accuracy{suffix}"));
-        let baseline = baseline.map_or_else(
-            || trimtab_stats::Measured::undefined(0, "no length baseline was recorded"),
-            measured,
-        );
+        let baseline =
+            baseline.map_or_else(|| trimtab_stats::Measured::undefined(0, "no length baseline was recorded"), measured);
         let count = format::n(baseline.n);
         rows.push(Row { label: of("length alone"), class: "control", measured: baseline, count, planted: None });
         let untrained = metrics.iter().find(|m| m.step == 0 && m.name == format!("held_out_accuracy{suffix}"));
@@ -135,7 +136,9 @@ fn reward(run: &Run) -> String {
     let mut side = table("Held-out accuracy", &["", "accuracy, 95 % interval", "pairs"], &cells);
     side += &match ceiling {
         Some(c) => format!("<p>The ceiling that people's noise allows is {}.</p>\n", escape(&Unit::Share.show(c))),
-        None => paragraph("No ceiling (rm_accuracy_ceiling) was planted, so how much people's noise allows is not known."),
+        None => {
+            paragraph("No ceiling (rm_accuracy_ceiling) was planted, so how much people's noise allows is not known.")
+        }
     };
     if rows.is_empty() {
         body += &paragraph("No held-out accuracy was recorded.");
@@ -152,7 +155,11 @@ fn reward(run: &Run) -> String {
         .filter(|(name, _)| ["calibration", "brier", "ece"].iter().any(|word| name.contains(word)))
         .map(|(name, m)| {
             let unit = Unit::named(m.unit.as_deref());
-            vec![Cell::text(name.replace('_', " ")), Cell::measured(&measured(m), &unit), Cell::number(format::n(m.n.unwrap_or(0)))]
+            vec![
+                Cell::text(name.replace('_', " ")),
+                Cell::measured(&measured(m), &unit),
+                Cell::number(format::n(m.n.unwrap_or(0))),
+            ]
         })
         .collect();
     if calibration.is_empty() {

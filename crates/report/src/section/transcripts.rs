@@ -57,7 +57,12 @@ pub fn transcripts(story: &Story, chosen: impl Fn(&Item) -> bool) -> String {
         return aside("Transcripts", "There is no such item.");
     }
     let rule = "Chosen by rule, not by taste: items that were handled well before and failed after, then items that failed after, then the others; by name within each.";
-    format!("<h3>Three transcripts, {} and {}</h3>\n{}{out}", escape(&before.label), escape(&after.label), aside("Rule", rule))
+    format!(
+        "<h3>Three transcripts, {} and {}</h3>\n{}{out}",
+        escape(&before.label),
+        escape(&after.label),
+        aside("Rule", rule)
+    )
 }
 
 fn verdict(item: &Item) -> String {

@@ -1,0 +1,249 @@
+//! The report of a fake run: what must hold of the page whatever the files say.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{jsonl, write_run};
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use trimtab_report::{Error, Run, compare, report};
+
+fn page(dir: &Path) -> String {
+    report(&Run::load(dir).unwrap())
+}
+
+/// The words of the page: tags and style sheet taken out.
+fn words(html: &str) -> String {
+    let mut out = String::new();
+    let body = &html[html.find("</style>").unwrap()..];
+    for part in body.split('<').skip(1) {
+        out += part.split_once('>').unwrap().1;
+        out.push(' ');
+    }
+    out
+}
+
+#[test]
+fn a_whole_run_gives_one_small_page_without_network_or_script() {
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path(), 7);
+    let html = page(dir.path());
+    assert_eq!(html, page(dir.path()), "equal files, equal bytes");
+    assert!(html.len() < 3 << 20, "{} bytes", html.len());
+    for banned in ["http:", "https:", "src=", "<script", "<link", "@import", "javascript:", "<iframe", "onload"] {
+        assert!(!html.contains(banned), "{banned}");
+    }
+    let outside = html.match_indices("url(").filter(|(at, _)| !html[at + 4..].starts_with('#')).count();
+    assert_eq!(outside, 0, "style sheets fetch nothing");
+    if let Some(keep) = std::env::var_os("TRIMTAB_KEEP_REPORT") {
+        fs::write(keep, &html).unwrap();
+    }
+}
+
+/// Every link of the five sentences leads somewhere, and there are five.
+#[test]
+fn five_sentences_with_evidence() {
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path(), 7);
+    let html = page(dir.path());
+    let five = html.split_once("<ol class=\"five\">").unwrap().1.split_once("</ol>").unwrap().0;
+    assert_eq!(five.matches("<li>").count(), 5);
+    for part in html.split("href=\"#").skip(1) {
+        let anchor = part.split_once('"').unwrap().0;
+        assert!(html.contains(&format!("id=\"{anchor}\"")), "{anchor}");
+    }
+    for sentence in five.split("<li>").skip(1) {
+        assert!(sentence.contains("href"), "{sentence}");
+    }
+    // What the fixture planted is what the sentences say.
+    assert!(five.contains("sycophancy from 15.") || five.contains("sycophancy from 1"), "{five}");
+    let worse = five.split("<li>").find(|s| s.contains("got worse")).unwrap();
+    assert!(worse.contains("sycophancy"), "{worse}");
+}
+
+/// Elements are closed in the order in which they were opened: a browser repairs, a reader of the code should not have to.
+#[test]
+fn elements_nest() {
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path(), 7);
+    let html = page(dir.path());
+    let mut open: Vec<&str> = Vec::new();
+    for part in html.split('<').skip(1) {
+        let tag = part.split_once('>').unwrap().0;
+        let name = tag.split([' ', '/', '\n']).next().unwrap();
+        if let Some(closed) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(closed), "near {part:.80}");
+        } else if !tag.ends_with('/') && !["!doctype", "meta", "br"].contains(&name) {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
+fn every_rate_shows_its_count_and_every_hole_its_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path(), 7);
+    let html = page(dir.path());
+    // In the charts every value stands beside its count.
+    for group in html.split("<g class=").skip(1).filter(|g| g.contains("text-anchor=\"end\">") && g.contains("hit")) {
+        let shown = group.split_once("text-anchor=\"end\">").unwrap().1.split_once('<').unwrap().0;
+        let counted = shown.contains(" of ") || shown.contains("n not recorded") || shown.contains("· n ");
+        assert!(counted, "{shown}");
+    }
+    let text = words(&html);
+    for reason in ["every answer was shown in one order", "SFT is not compared with itself"] {
+        assert!(text.contains(reason), "{reason}");
+    }
+    assert!(html.contains("class=\"hatched\"") && html.contains("class=\"hatch\""));
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path(), 7);
+    let evil = "</p><script>alert(1)</script><img src=x onerror=alert(1)>\u{202E}\0'\"&";
+    let mut lines = Vec::new();
+    for checkpoint in ["sft", "ppo_ptx", "<b>new</b>"] {
+        lines.push(json!({
+            "checkpoint": checkpoint, "item": evil, "kind": "opinion", "cell": "wrong_first", "cluster": evil, "prompt": evil,
+            "answer": evil, "expected": evil, "correct": false, "refused": false, "refusal_due": false, "agreed": true,
+            "knows": true, "gold": 0.0, "words": 1, "ended": true, "difficulty": 1
+        }));
+        lines.push(json!({
+            "checkpoint": checkpoint, "item": "skill", "kind": "skill", "cell": evil, "cluster": evil, "prompt": evil,
+            "answer": "x".repeat(100_000), "correct": false, "refused": false, "refusal_due": false, "gold": 0.0, "words": 1,
+            "ended": true, "unscored": evil
+        }));
+    }
+    jsonl(dir.path(), "evaluation/items.jsonl", &lines);
+    let hole = json!({"stage": evil, "step": 0, "name": evil, "value": null, "reason": evil, "unit": evil, "n": 1});
+    let figure = json!({"stage": evil, "step": 0, "name": format!("corpus_loss/{evil}"), "value": 1.0, "unit": evil});
+    jsonl(dir.path(), "evaluation/metrics.jsonl", &[hole.clone(), figure]);
+    jsonl(dir.path(), "rank/metrics.jsonl", &[hole]);
+    let run = Run::load(dir.path()).unwrap();
+    for html in [report(&run), compare(&run, &run)] {
+        for banned in ["<script", "<img", "<b>new", "\u{202E}", "\0"] {
+            assert!(!html.contains(banned), "{banned:?}");
+        }
+        assert!(html.contains("&lt;script&gt;") && html.contains("⟨U+202E⟩"));
+        assert!(html.len() < 3 << 20);
+    }
+}
+
+/// Any file may be missing, alone or with all others: the report says so and is made.
+#[test]
+fn absent_files_are_sentences() {
+    let files = [
+        "manifest.json",
+        "sft/metrics.jsonl",
+        "rank/metrics.jsonl",
+        "reward/metrics.jsonl",
+        "ppo/metrics.jsonl",
+        "ppo-plain/metrics.jsonl",
+        "ppo/eval.jsonl",
+        "ppo/corpus_loss.jsonl",
+        "evaluation/items.jsonl",
+        "evaluation/metrics.jsonl",
+        "evaluation/planted.json",
+    ];
+    for only in [false, true] {
+        for file in files {
+            let dir = tempfile::tempdir().unwrap();
+            write_run(dir.path(), 7);
+            let kept = |f: &str| (f == file) == only;
+            for gone in files.into_iter().chain(["sample/metrics.jsonl"]).filter(|f| !kept(f)) {
+                fs::remove_file(dir.path().join(gone)).unwrap();
+            }
+            let html = page(dir.path());
+            let text = words(&html);
+            assert_eq!(html.matches("<li>").count(), 5);
+            for gone in files.into_iter().filter(|f| !kept(f)) {
+                assert!(text.contains(gone), "{gone} is said to be absent");
+            }
+            let run = Run::load(dir.path()).unwrap();
+            assert!(compare(&run, &run).contains("</html>"));
+        }
+    }
+    let empty = tempfile::tempdir().unwrap();
+    for dir in [empty.path().to_owned(), empty.path().join("none")] {
+        let error = Run::load(&dir).unwrap_err();
+        assert!(matches!(error, Error::NotARun(_)) && error.to_string().contains("try: "), "{error}");
+    }
+}
+
+#[test]
+fn a_malformed_line_is_named() {
+    let files = [
+        "ppo/metrics.jsonl",
+        "ppo/eval.jsonl",
+        "ppo/corpus_loss.jsonl",
+        "evaluation/items.jsonl",
+        "evaluation/metrics.jsonl",
+        "evaluation/planted.json",
+    ];
+    for file in files {
+        for bad in ["{\"half\": ", "[]", "{}", "7", "\u{0}", "{\"value\": 1e999}"] {
+            if file.ends_with("planted.json") && bad == "{}" {
+                continue;
+            }
+            let dir = tempfile::tempdir().unwrap();
+            write_run(dir.path(), 7);
+            let jsonl = file.ends_with(".jsonl");
+            let good = if jsonl { fs::read_to_string(dir.path().join(file)).unwrap() } else { String::new() };
+            let two: String = good.lines().take(2).map(|l| format!("{l}\n")).collect();
+            fs::write(dir.path().join(file), format!("{two}{bad}\n")).unwrap();
+            let message = Run::load(dir.path()).unwrap_err().to_string();
+            let place = if jsonl { format!("{file}:3: ") } else { format!("{file}:") };
+            assert!(
+                message.contains(&place) && message.contains("\n  expected ") && message.contains("\n  try: "),
+                "{message}"
+            );
+        }
+    }
+    // Bytes that are not UTF-8 too.
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path(), 7);
+    fs::write(dir.path().join("sft/metrics.jsonl"), b"{\"stage\": \"\xff\"}").unwrap();
+    assert!(Run::load(dir.path()).unwrap_err().to_string().contains("metrics.jsonl:1: "));
+}
+
+/// The page recovers what the fixture planted: sycophancy near 0.45 at PPO-ptx, with the diamond on the same axis.
+#[test]
+fn figures_are_those_of_the_items() {
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path(), 7);
+    let run = Run::load(dir.path()).unwrap();
+    let story = trimtab_report::story::Story::new(&run);
+    for (key, planted) in [("sft", 0.15), ("ppo_ptx", 0.45)] {
+        let c = story.checkpoints.iter().find(|c| c.key == key).unwrap();
+        let f = trimtab_report::story::Figure::Sycophancy;
+        let m = f.measured(&f.seen(&c.items));
+        // A 95 % interval of one fixture may miss; within twice its width it may not.
+        let i = m.interval.unwrap();
+        assert!((m.value.unwrap() - planted).abs() < i.high - i.low, "{key}: {m:?}");
+        assert_eq!(story.truth(f.key(), key), Some(planted));
+    }
+    assert!(page(dir.path()).contains("; planted 45 %"));
+}
+
+#[test]
+fn two_runs_side_by_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+    write_run(&a, 7);
+    write_run(&b, 8);
+    let (x, y) = (Run::load(&a).unwrap(), Run::load(&b).unwrap());
+    let html = compare(&x, &y);
+    assert_eq!(html, compare(&x, &y));
+    let text = words(&html);
+    assert!(text.contains("PPO-ptx 1") && text.contains("PPO-ptx 2") && text.contains("difference on the same items"));
+    assert!(text.contains("2 settings differ"), "seed at the top and in the config");
+    // A run against itself differs nowhere, exactly.
+    let same = words(&compare(&x, &x));
+    assert!(same.contains("0 of 28 figures differ") && same.contains("0 settings differ"));
+    if let Some(keep) = std::env::var_os("TRIMTAB_KEEP_COMPARISON") {
+        fs::write(keep, &html).unwrap();
+    }
+}
