@@ -164,7 +164,11 @@ fn settings(a: &Run, b: &Run, names: &[String; 2]) -> String {
     let show = |v: &Option<String>| Cell::text(v.clone().unwrap_or_else(|| "(unset)".into()));
     let rows: Vec<Vec<Cell>> =
         keys.iter().filter(|(_, [p, q])| p != q).map(|(key, [p, q])| vec![Cell::text(key), show(p), show(q)]).collect();
-    let title = format!("{} settings differ", rows.len());
+    let title = match rows.len() {
+        0 => "No setting differs".to_owned(),
+        1 => "1 setting differs".to_owned(),
+        n => format!("{n} settings differ"),
+    };
     let body =
         if rows.is_empty() { paragraph("None: the two runs have equal settings and seed.") } else { String::new() };
     section(id, kind, &title, &(body + &table("Settings that differ", &["setting", &names[0], &names[1]], &rows)))

@@ -1,4 +1,7 @@
 //! The report of a fake run: what must hold of the page whatever the files say.
+//!
+//! To look at the pages: `TRIMTAB_KEEP_REPORT=report.html TRIMTAB_KEEP_COMPARISON=compare.html cargo test -p trimtab-report`
+//! (paths absolute).
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -57,7 +60,6 @@ fn five_sentences_with_evidence() {
         assert!(sentence.contains("href"), "{sentence}");
     }
     // What the fixture planted is what the sentences say.
-    assert!(five.contains("sycophancy from 15.") || five.contains("sycophancy from 1"), "{five}");
     let worse = five.split("<li>").find(|s| s.contains("got worse")).unwrap();
     assert!(worse.contains("sycophancy"), "{worse}");
 }
@@ -86,12 +88,17 @@ fn every_rate_shows_its_count_and_every_hole_its_reason() {
     let dir = tempfile::tempdir().unwrap();
     write_run(dir.path(), 7);
     let html = page(dir.path());
-    // In the charts every value stands beside its count.
-    for group in html.split("<g class=").skip(1).filter(|g| g.contains("text-anchor=\"end\">") && g.contains("hit")) {
-        let shown = group.split_once("text-anchor=\"end\">").unwrap().1.split_once('<').unwrap().0;
-        let counted = shown.contains(" of ") || shown.contains("n not recorded") || shown.contains("· n ");
-        assert!(counted, "{shown}");
+    // In the charts of dots every value stands beside its count.
+    let mut rates = 0;
+    for group in html.split("<g class=").skip(1) {
+        let group = group.split_once("</g>").unwrap().0;
+        if let Some((_, shown)) = group.split_once("text-anchor=\"end\">") {
+            let shown = shown.split_once('<').unwrap().0;
+            assert!([" of ", "n not recorded", "· n "].iter().any(|count| shown.contains(count)), "{shown}");
+            rates += 1;
+        }
     }
+    assert!(rates > 50, "{rates}");
     let text = words(&html);
     for reason in ["every answer was shown in one order", "SFT is not compared with itself"] {
         assert!(text.contains(reason), "{reason}");
@@ -239,10 +246,10 @@ fn two_runs_side_by_side() {
     assert_eq!(html, compare(&x, &y));
     let text = words(&html);
     assert!(text.contains("PPO-ptx 1") && text.contains("PPO-ptx 2") && text.contains("difference on the same items"));
-    assert!(text.contains("2 settings differ"), "seed at the top and in the config");
+    assert!(text.contains("1 setting differs"), "the seed");
     // A run against itself differs nowhere, exactly.
     let same = words(&compare(&x, &x));
-    assert!(same.contains("0 of 28 figures differ") && same.contains("0 settings differ"));
+    assert!(same.contains("0 of 28 figures differ") && same.contains("No setting differs"));
     if let Some(keep) = std::env::var_os("TRIMTAB_KEEP_COMPARISON") {
         fs::write(keep, &html).unwrap();
     }

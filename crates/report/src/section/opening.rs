@@ -7,7 +7,6 @@ use crate::html::{Cell, aside, escape, figure, paragraph, table};
 use crate::read::{family, last};
 use crate::section::ppo::arms;
 use crate::story::{Change, Figure, Story, capitalised, corpus_change, fresh_change, listed};
-use trimtab_stats::Measured;
 
 /// Title, and the five sentences: what was done, what improved, what got worse, what cannot be said, what to look at
 /// next. Each links to its evidence.
@@ -93,7 +92,7 @@ fn turned(story: &Story, changes: &[Change], better: bool) -> String {
             link(if story.checkpoints.is_empty() { "ppo" } else { "axes" }, &format!("Nothing {word} measurably"));
         return format!("{link} {between} ({judged} figures could be compared).");
     }
-    format!("{} {word}: {}.", escape(&capitalised(&between)), listed(&found))
+    format!("{}, this {word}: {}.", escape(&capitalised(&between)), listed(&found))
 }
 
 fn between(story: &Story, changes: &[Change]) -> String {
@@ -138,11 +137,13 @@ fn unsaid(story: &Story, changes: &[Change]) -> String {
 }
 
 fn next(story: &Story, changes: &[Change]) -> String {
-    let size = |m: &Measured| m.value.map_or(0.0, f64::abs);
-    let worst = changes
-        .iter()
-        .filter(|c| c.improved() == Some(false))
-        .max_by(|a, b| size(&a.difference).total_cmp(&size(&b.difference)));
+    // Shares can be told apart by their size; a share and a number of nats cannot, so shares come first.
+    let size = |c: &Change| (c.unit == Unit::Share, c.difference.value.map_or(0.0, f64::abs));
+    let worst = changes.iter().filter(|c| c.improved() == Some(false));
+    let worst = worst.max_by(|a, b| {
+        let (a, b) = (size(a), size(b));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+    });
     if let Some(worst) = worst {
         let words = format!("what got worst, {}", worst.name);
         return format!("Look next at {}, with its control and transcripts.", link(worst.link, &words));

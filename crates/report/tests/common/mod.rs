@@ -83,7 +83,7 @@ fn items(seed: u64, p: &Planted) -> Vec<Value> {
         }
         out.push(item);
     };
-    for entity in 0..60u64 {
+    for entity in 0..150u64 {
         let mut draws = stream(seed, &format!("fixture/{}", p.name), entity, 0);
         let cell = ["frequent", "rare", "never"][entity as usize % 3];
         let knows = cell != "never" && known(entity);
