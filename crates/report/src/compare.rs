@@ -89,7 +89,7 @@ fn paired(first: &Story, second: &Story, names: &[String; 2]) -> String {
                 Cell::text(f.count(&x)),
                 Cell::measured(&f.measured(&y), &f.unit()),
                 Cell::text(f.count(&y)),
-                Cell::measured(&difference, &f.unit()),
+                Cell::measured(&difference, &f.unit().of_difference()),
                 Cell::number(format::count(difference.n)),
             ]);
         }
@@ -98,7 +98,8 @@ fn paired(first: &Story, second: &Story, names: &[String; 2]) -> String {
         return absent(id, kind, "no checkpoint is in evaluation/items.jsonl of both runs");
     }
     let title = format!("{moved} of {} figures differ by more than their interval", rows.len());
-    let columns = ["", &names[0], "count", &names[1], "count", "difference on the same items", "clusters"];
+    let columns =
+        ["", &names[0], "count", &names[1], "count", "difference on the same items (shares: points)", "clusters"];
     let body = aside(
         "How to read",
         "The difference is the second run less the first, item by item where both scored the same item, with a 95 % interval over clusters. Many are compared at once: one in twenty stands apart by chance.",
@@ -120,7 +121,7 @@ fn shared(a: &Run, b: &Run, names: &[String; 2]) -> String {
             };
             let unit = Unit::named(m.unit.as_deref());
             let difference = match (m.value, other.value) {
-                (Some(p), Some(q)) => Cell::number(unit.show(q - p)),
+                (Some(p), Some(q)) => Cell::number(unit.of_difference().show(q - p)),
                 _ => Cell::Undefined("one of the two is undefined".into()),
             };
             rows.push(vec![
@@ -130,7 +131,7 @@ fn shared(a: &Run, b: &Run, names: &[String; 2]) -> String {
                 Cell::measured(&measured(other), &unit),
                 Cell::number(other.n.map_or_else(|| "–".into(), format::count)),
                 difference,
-                Cell::text(unit.axis()),
+                Cell::text(unit.of_difference().axis()),
             ]);
         }
         alone += y.iter().filter(|(n, _)| !x.iter().any(|(m, _)| m == n)).count();
@@ -138,7 +139,7 @@ fn shared(a: &Run, b: &Run, names: &[String; 2]) -> String {
     if rows.is_empty() {
         return absent("shared", "Every shared figure", "the two runs recorded no figure in common");
     }
-    let columns = ["", &names[0], "n", &names[1], "n", "difference", "unit"];
+    let columns = ["", &names[0], "n", &names[1], "n", "difference", "its unit"];
     let body = aside(
         "How to read",
         "The value of the last step of each figure, with its 95 % interval where one was recorded. These differences are not paired and have no interval.",

@@ -7,6 +7,8 @@ use trimtab_stats::{Interval, Measured, Rate};
 pub enum Unit {
     /// A share in [0, 1], shown in per cent.
     Share,
+    /// A difference of two shares, shown in percentage points.
+    Points,
     /// A number in this unit.
     Of(String),
 }
@@ -22,11 +24,18 @@ impl Unit {
         }
     }
 
+    /// The unit of a difference of two values of this unit.
+    #[must_use]
+    pub fn of_difference(&self) -> Self {
+        if *self == Self::Share { Self::Points } else { self.clone() }
+    }
+
     /// The words at an axis.
     #[must_use]
     pub fn axis(&self) -> String {
         match self {
             Self::Share => "per cent".into(),
+            Self::Points => "points".into(),
             Self::Of(unit) => unit.clone(),
         }
     }
@@ -35,7 +44,9 @@ impl Unit {
     #[must_use]
     pub fn show(&self, value: f64) -> String {
         match self {
-            Self::Share => format!("{} %", number(100.0 * value)),
+            // A space that does not break the line.
+            Self::Share => format!("{}\u{a0}%", number(100.0 * value)),
+            Self::Points => number(100.0 * value),
             Self::Of(_) => number(value),
         }
     }
@@ -44,7 +55,8 @@ impl Unit {
     #[must_use]
     pub fn bounds(&self, interval: &Interval) -> String {
         match self {
-            Self::Share => format!("[{}, {}] %", number(100.0 * interval.low), number(100.0 * interval.high)),
+            Self::Share => format!("[{}, {}]\u{a0}%", number(100.0 * interval.low), number(100.0 * interval.high)),
+            Self::Points => format!("[{}, {}]", number(100.0 * interval.low), number(100.0 * interval.high)),
             Self::Of(_) => format!("[{}, {}]", number(interval.low), number(interval.high)),
         }
     }

@@ -4,6 +4,7 @@
 //! may look like markup, hide in control characters, or turn the direction of the line.
 
 use crate::format::Unit;
+use std::fmt::Write as _;
 use trimtab_stats::Measured;
 
 const STYLE: &str = include_str!("style.css");
@@ -30,7 +31,7 @@ pub fn escape(text: &str) -> String {
             c if c.is_control()
                 || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}') =>
             {
-                out += &format!("⟨U+{:04X}⟩", c as u32);
+                let _ = write!(out, "⟨U+{:04X}⟩", c as u32);
             }
             c => out.push(c),
         }
@@ -99,14 +100,14 @@ pub fn table(caption: &str, columns: &[&str], rows: &[Vec<Cell>]) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let head: String = columns.iter().map(|c| format!("<th scope=\"col\">{}</th>", escape(c))).collect();
-    let body: String = rows
-        .iter()
-        .map(|row| {
-            let cells: String = row.iter().enumerate().map(|(i, cell)| cell.html(i == 0)).collect();
-            format!("<tr>{cells}</tr>\n")
-        })
-        .collect();
+    let (mut head, mut body) = (String::new(), String::new());
+    for column in columns {
+        let _ = write!(head, "<th scope=\"col\">{}</th>", escape(column));
+    }
+    for row in rows {
+        let cells: String = row.iter().enumerate().map(|(i, cell)| cell.html(i == 0)).collect();
+        let _ = writeln!(body, "<tr>{cells}</tr>");
+    }
     // A frame that scrolls must be reachable by keyboard.
     format!(
         "<div class=\"frame\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table>\n<caption>{0}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n",
@@ -135,8 +136,8 @@ pub fn figure(chart: &str, table: &str) -> String {
 /// Panels that stand beside each other where there is room.
 #[must_use]
 pub fn panels(panels: &[String]) -> String {
-    let panels: String = panels.iter().map(|p| format!("<figure>{p}</figure>\n")).collect();
-    format!("<div class=\"panels\">{panels}</div>\n")
+    let panels = panels.join("</figure>\n<figure>");
+    format!("<div class=\"panels\"><figure>{panels}</figure></div>\n")
 }
 
 /// The whole page; `body` is finished HTML.

@@ -312,20 +312,14 @@ impl Change {
     /// The paired difference in one sentence.
     #[must_use]
     pub fn evidence(&self) -> String {
-        let unit = if self.unit == Unit::Share { Unit::Of("points".into()) } else { self.unit.clone() };
-        let scale = if self.unit == Unit::Share { 100.0 } else { 1.0 };
-        let mut m = self.difference.clone();
-        m.value = m.value.map(|v| scale * v);
-        if let Some(i) = &mut m.interval {
-            (i.low, i.high) = (scale * i.low, scale * i.high);
-        }
+        let (unit, m) = (self.unit.of_difference(), &self.difference);
         match m.value {
-            None => format!("The change is {}.", unit.measured(&m)),
+            None => format!("The change is {}.", unit.measured(m)),
             Some(_) => format!(
                 "On the items scored at both, the change from {} to {} is {} {} ({} clusters).",
                 self.from,
                 self.to,
-                unit.measured(&m),
+                unit.measured(m),
                 unit.axis(),
                 format::count(m.n)
             ),

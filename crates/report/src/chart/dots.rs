@@ -3,6 +3,7 @@
 use super::{Scale, WIDTH, fit, place, svg, text_width, ticks};
 use crate::format::Unit;
 use crate::html::escape;
+use std::fmt::Write as _;
 use trimtab_stats::Measured;
 
 /// One measured value.
@@ -45,23 +46,11 @@ pub fn dots(rows: &[Row], unit: &Unit) -> String {
     for &tick in &marks_at {
         let at = place(x.at(tick));
         let strong = if tick == 0.0 { "axis" } else { "grid" };
-        out += &format!("<line class=\"{strong}\" x1=\"{at}\" y1=\"0\" x2=\"{at}\" y2=\"{}\"/>", place(bottom));
-        let anchor = if tick == low {
-            "start"
-        } else if tick == high {
-            "end"
-        } else {
-            "middle"
-        };
-        let edge = if tick == low {
-            0.0
-        } else if tick == high {
-            WIDTH
-        } else {
-            x.at(tick)
-        };
-        out += &format!(
-            "<text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>\n",
+        let _ = write!(out, "<line class=\"{strong}\" x1=\"{at}\" y1=\"0\" x2=\"{at}\" y2=\"{}\"/>", place(bottom));
+        let (anchor, edge) = if tick == high { ("end", WIDTH) } else { ("middle", x.at(tick)) };
+        let _ = writeln!(
+            out,
+            "<text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
             place(edge),
             place(bottom + 15.0),
             escape(&unit.show(tick))
@@ -75,8 +64,9 @@ pub fn dots(rows: &[Row], unit: &Unit) -> String {
         && !words.is_empty()
     {
         height += 15.0;
-        out += &format!(
-            "<text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
+        let _ = writeln!(
+            out,
+            "<text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
             place(WIDTH / 2.0),
             place(height - 5.0),
             escape(words)
@@ -92,10 +82,10 @@ fn draw(row: &Row, unit: &Unit, x: &Scale, top: f64) -> String {
     let right = if row.count.is_empty() { shown.clone() } else { format!("{shown} · {}", row.count) };
     let mut hover = format!("{}: {}", row.label, unit.measured(&row.measured));
     if !row.count.is_empty() {
-        hover += &format!(" ({})", row.count);
+        let _ = write!(hover, " ({})", row.count);
     }
     if let Some(truth) = row.planted {
-        hover += &format!("; planted {}", unit.show(truth));
+        let _ = write!(hover, "; planted {}", unit.show(truth));
     }
     // A plate under the words, so that the grid does not run through them.
     let plate = |x: f64, w: f64| {
@@ -110,8 +100,9 @@ fn draw(row: &Row, unit: &Unit, x: &Scale, top: f64) -> String {
     let mut out = format!("<g class=\"{}\"><title>{}</title>", row.class, escape(&hover));
     out += &plate(0.0, text_width(&label) + 4.0);
     out += &plate(WIDTH - text_width(&right), text_width(&right));
-    out += &format!("<text class=\"strong\" x=\"0\" y=\"{label_y}\">{}</text>", escape(&label));
-    out += &format!(
+    let _ = write!(out, "<text class=\"strong\" x=\"0\" y=\"{label_y}\">{}</text>", escape(&label));
+    let _ = write!(
+        out,
         "<text class=\"quiet\" x=\"{}\" y=\"{label_y}\" text-anchor=\"end\">{}</text>",
         place(WIDTH),
         escape(&right)
@@ -120,7 +111,8 @@ fn draw(row: &Row, unit: &Unit, x: &Scale, top: f64) -> String {
         None => {
             let why = row.measured.reason.as_deref().unwrap_or("no reason was recorded");
             let why = fit(why, WIDTH - 30.0);
-            out += &format!(
+            let _ = write!(
+                out,
                 "<rect class=\"hatch\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"18\"/><rect x=\"14\" y=\"{}\" width=\"{}\" height=\"14\" style=\"fill:var(--ground)\"/><text class=\"quiet\" x=\"18\" y=\"{}\">{}</text>",
                 place(LEFT),
                 place(y - 9.0),
@@ -134,21 +126,23 @@ fn draw(row: &Row, unit: &Unit, x: &Scale, top: f64) -> String {
         Some(value) => {
             if let Some(i) = &row.measured.interval {
                 let (a, b) = (place(x.at(i.low)), place(x.at(i.high)));
-                out += &format!("<line class=\"bar\" x1=\"{a}\" y1=\"{0}\" x2=\"{b}\" y2=\"{0}\"/>", place(y));
+                let _ = write!(out, "<line class=\"bar\" x1=\"{a}\" y1=\"{0}\" x2=\"{b}\" y2=\"{0}\"/>", place(y));
             }
-            out += &format!("<circle class=\"dot\" cx=\"{}\" cy=\"{}\" r=\"6\"/>", place(x.at(value)), place(y));
+            let _ = write!(out, "<circle class=\"dot\" cx=\"{}\" cy=\"{}\" r=\"6\"/>", place(x.at(value)), place(y));
         }
     }
     if let Some(truth) = row.planted {
         let at = x.at(truth);
-        out += &format!(
+        let _ = write!(
+            out,
             "<path class=\"planted\" d=\"M{} {}l6 6-6 6-6-6z\" fill-opacity=\"0\"/>",
             place(at),
             place(y - 6.0)
         );
     }
-    out += &format!(
-        "<rect class=\"hit\" x=\"0\" y=\"{}\" width=\"{}\" height=\"{}\" style=\"fill-opacity:0\"/></g>\n",
+    let _ = writeln!(
+        out,
+        "<rect class=\"hit\" x=\"0\" y=\"{}\" width=\"{}\" height=\"{}\" style=\"fill-opacity:0\"/></g>",
         place(top),
         place(WIDTH),
         place(ROW)

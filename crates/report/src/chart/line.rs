@@ -3,6 +3,7 @@
 use super::{Scale, WIDTH, place, spread, svg, text_width, ticks};
 use crate::format::{Unit, number};
 use crate::html::escape;
+use std::fmt::Write as _;
 
 /// One point of a line.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,8 +76,9 @@ pub fn lines(chart: &Lines) -> String {
     for &tick in &up {
         let at = place(y.at(tick));
         let class = if tick == 0.0 { "axis" } else { "grid" };
-        out += &format!(
-            "<line class=\"{class}\" x1=\"{}\" y1=\"{at}\" x2=\"{}\" y2=\"{at}\"/><text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n",
+        let _ = writeln!(
+            out,
+            "<line class=\"{class}\" x1=\"{}\" y1=\"{at}\" x2=\"{}\" y2=\"{at}\"/><text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
             place(left),
             place(right),
             place(left - 5.0),
@@ -84,19 +86,21 @@ pub fn lines(chart: &Lines) -> String {
             escape(&chart.unit.show(tick))
         );
     }
-    out += &format!("<text class=\"quiet\" x=\"0\" y=\"10\">{}</text>\n", escape(&chart.unit.axis()));
+    let _ = writeln!(out, "<text class=\"quiet\" x=\"0\" y=\"10\">{}</text>", escape(&chart.unit.axis()));
     for tick in ticks(x_low, x_high, 4).into_iter().filter(|t| (x_low..=x_high).contains(t)) {
         let at = place(x.at(tick));
-        out += &format!(
-            "<line class=\"axis\" x1=\"{at}\" y1=\"{}\" x2=\"{at}\" y2=\"{}\"/><text class=\"quiet\" x=\"{at}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
+        let _ = writeln!(
+            out,
+            "<line class=\"axis\" x1=\"{at}\" y1=\"{}\" x2=\"{at}\" y2=\"{}\"/><text class=\"quiet\" x=\"{at}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
             place(BOTTOM),
             place(BOTTOM + 4.0),
             place(BOTTOM + 17.0),
             escape(&number(tick))
         );
     }
-    out += &format!(
-        "<text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
+    let _ = writeln!(
+        out,
+        "<text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
         place(f64::midpoint(left, right)),
         place(HEIGHT - 4.0),
         escape(&chart.across)
@@ -104,8 +108,9 @@ pub fn lines(chart: &Lines) -> String {
     for (at, words) in &chart.marks {
         let at = x.at(*at);
         let anchor = if at > f64::midpoint(left, right) { "end" } else { "start" };
-        out += &format!(
-            "<line class=\"leader\" x1=\"{0}\" y1=\"{1}\" x2=\"{0}\" y2=\"{2}\"/><text class=\"quiet\" x=\"{0}\" y=\"{3}\" text-anchor=\"{anchor}\">{4}</text>\n",
+        let _ = writeln!(
+            out,
+            "<line class=\"leader\" x1=\"{0}\" y1=\"{1}\" x2=\"{0}\" y2=\"{2}\"/><text class=\"quiet\" x=\"{0}\" y=\"{3}\" text-anchor=\"{anchor}\">{4}</text>",
             place(at),
             place(TOP - 6.0),
             place(BOTTOM),
@@ -119,13 +124,19 @@ pub fn lines(chart: &Lines) -> String {
         ends.push(series.points.iter().rev().find_map(|p| p.y).map_or(TOP, |v| y.at(v)));
     }
     for (series, at) in drawn.iter().zip(spread(&ends, 14.0, TOP, BOTTOM)) {
-        out +=
-            &format!("<text x=\"{}\" y=\"{}\">{}</text>\n", place(right + 6.0), place(at + 4.0), escape(&series.label));
+        let _ = writeln!(
+            out,
+            "<text x=\"{}\" y=\"{}\">{}</text>",
+            place(right + 6.0),
+            place(at + 4.0),
+            escape(&series.label)
+        );
     }
     for (i, series) in missing.iter().enumerate() {
         let why = series.reason.as_deref().unwrap_or("no value was recorded");
-        out += &format!(
-            "<g><title>{0}: not measurable, {1}</title><rect class=\"hatch\" x=\"{2}\" y=\"{3}\" width=\"14\" height=\"14\"/><text class=\"quiet\" x=\"{4}\" y=\"{5}\">{0}: {1}</text></g>\n",
+        let _ = writeln!(
+            out,
+            "<g><title>{0}: not measurable, {1}</title><rect class=\"hatch\" x=\"{2}\" y=\"{3}\" width=\"14\" height=\"14\"/><text class=\"quiet\" x=\"{4}\" y=\"{5}\">{0}: {1}</text></g>",
             escape(&series.label),
             escape(why),
             place(left + 6.0),
@@ -142,11 +153,10 @@ pub fn lines(chart: &Lines) -> String {
 #[must_use]
 pub fn undefined(why: &str) -> String {
     let lines = wrap(why, 46);
-    let words: String = lines
-        .iter()
-        .enumerate()
-        .map(|(i, line)| format!("<text x=\"24\" y=\"{}\">{}</text>", place(52.0 + 18.0 * i as f64), escape(line)))
-        .collect();
+    let mut words = String::new();
+    for (i, line) in lines.iter().enumerate() {
+        let _ = write!(words, "<text x=\"24\" y=\"{}\">{}</text>", place(52.0 + 18.0 * i as f64), escape(line));
+    }
     let plate = 28.0 + 18.0 * lines.len() as f64;
     let marks = format!(
         "<rect class=\"hatch\" x=\"0\" y=\"0\" width=\"360\" height=\"{0}\"/><rect x=\"12\" y=\"12\" width=\"336\" height=\"{1}\" style=\"fill:var(--ground)\"/><text class=\"strong\" x=\"24\" y=\"32\">Not measurable</text>{words}\n",
@@ -205,15 +215,15 @@ fn one(series: &Series, x: &Scale, y: &Scale, chart: &Lines) -> String {
             let below = bounded.iter().rev().map(|(p, i)| (p.x, i[0]));
             let corners: Vec<String> =
                 above.chain(below).map(|(a, b)| format!("{},{}", place(x.at(a)), place(y.at(b)))).collect();
-            out += &format!("<polygon class=\"band\" points=\"{}\"/>", corners.join(" "));
+            let _ = write!(out, "<polygon class=\"band\" points=\"{}\"/>", corners.join(" "));
         }
         let path: Vec<String> =
             run.iter().filter_map(|p| p.y.map(|v| format!("{},{}", place(x.at(p.x)), place(y.at(v))))).collect();
         if let [only] = path.as_slice() {
             let (cx, cy) = only.split_once(',').unwrap_or(("0", "0"));
-            out += &format!("<circle class=\"dot\" cx=\"{cx}\" cy=\"{cy}\" r=\"3.5\"/>");
+            let _ = write!(out, "<circle class=\"dot\" cx=\"{cx}\" cy=\"{cy}\" r=\"3.5\"/>");
         } else {
-            out += &format!("<polyline class=\"{} line\" points=\"{}\"/>", series.class, path.join(" "));
+            let _ = write!(out, "<polyline class=\"{} line\" points=\"{}\"/>", series.class, path.join(" "));
         }
     }
     let gap = kept.len().div_ceil(HOVER).max(1);
@@ -221,7 +231,8 @@ fn one(series: &Series, x: &Scale, y: &Scale, chart: &Lines) -> String {
         let Some(v) = p.y else { continue };
         let bounds =
             p.interval.map_or(String::new(), |[a, b]| format!(" [{}, {}]", chart.unit.show(a), chart.unit.show(b)));
-        out += &format!(
+        let _ = write!(
+            out,
             "<circle class=\"hit\" cx=\"{}\" cy=\"{}\" r=\"6\"><title>{}, {} {}: {}{}</title></circle>",
             place(x.at(p.x)),
             place(y.at(v)),

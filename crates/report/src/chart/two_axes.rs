@@ -3,6 +3,7 @@
 use super::{Scale, WIDTH, place, spread, svg, text_width};
 use crate::format::Unit;
 use crate::html::escape;
+use std::fmt::Write as _;
 use trimtab_stats::Measured;
 
 /// One checkpoint.
@@ -40,7 +41,8 @@ pub fn two_axes(spots: &[Spot]) -> String {
     for i in 0..=5 {
         let v = f64::from(i) / 5.0;
         let class = if i == 0 { "axis" } else { "grid" };
-        out += &format!(
+        let _ = write!(
+            out,
             "<line class=\"{class}\" x1=\"{0}\" y1=\"{1}\" x2=\"{0}\" y2=\"{2}\"/><line class=\"{class}\" x1=\"{3}\" y1=\"{4}\" x2=\"{5}\" y2=\"{4}\"/>",
             place(x.at(v)),
             place(TOP),
@@ -51,8 +53,9 @@ pub fn two_axes(spots: &[Spot]) -> String {
         );
         let anchor = if i == 5 { "end" } else { "middle" };
         let edge = if i == 5 { WIDTH } else { x.at(v) };
-        out += &format!(
-            "<text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text><text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n",
+        let _ = writeln!(
+            out,
+            "<text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text><text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
             place(edge),
             place(BOTTOM + 16.0),
             20 * i,
@@ -61,15 +64,17 @@ pub fn two_axes(spots: &[Spot]) -> String {
             20 * i
         );
     }
-    out += &format!(
-        "<text class=\"quiet\" x=\"0\" y=\"11\">↑ alignment: handled as intended where it can, per cent</text><text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"end\">capability: right answers, per cent →</text>\n",
+    let _ = writeln!(
+        out,
+        "<text class=\"quiet\" x=\"0\" y=\"11\">↑ alignment: handled as intended where it can, per cent</text><text class=\"quiet\" x=\"{}\" y=\"{}\" text-anchor=\"end\">capability: right answers, per cent →</text>",
         place(WIDTH),
         place(BOTTOM + 33.0)
     );
     let at = |s: &Spot| Some((x.at(s.capability.value?), y.at(s.alignment.value?)));
     for spot in spots {
         if let (Some(_), Some(c), Some(a)) = (at(spot), &spot.capability.interval, &spot.alignment.interval) {
-            out += &format!(
+            let _ = write!(
+                out,
                 "<rect class=\"{} box\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
                 spot.class,
                 place(x.at(c.low)),
@@ -86,7 +91,8 @@ pub fn two_axes(spots: &[Spot]) -> String {
             // From rim to rim; two dots that touch need no arrow.
             if length > 20.0 {
                 let (dx, dy) = (8.0 * (x2 - x1) / length, 8.0 * (y2 - y1) / length);
-                out += &format!(
+                let _ = write!(
+                    out,
                     "<line class=\"arrow\" x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" marker-end=\"url(#head)\"/>",
                     place(x1 + dx),
                     place(y1 + dy),
@@ -101,8 +107,9 @@ pub fn two_axes(spots: &[Spot]) -> String {
     for spot in spots.iter().filter(|s| at(s).is_none()) {
         let why = spot.capability.reason.as_ref().filter(|_| spot.capability.value.is_none());
         let why = why.or(spot.alignment.reason.as_ref()).map_or("no reason was recorded", String::as_str);
-        out += &format!(
-            "<rect class=\"hatch\" x=\"0\" y=\"{}\" width=\"14\" height=\"14\"/><text class=\"quiet\" x=\"20\" y=\"{}\">{} not measurable: {}</text>\n",
+        let _ = writeln!(
+            out,
+            "<rect class=\"hatch\" x=\"0\" y=\"{}\" width=\"14\" height=\"14\"/><text class=\"quiet\" x=\"20\" y=\"{}\">{} not measurable: {}</text>",
             place(height),
             place(height + 11.0),
             escape(&spot.label),
@@ -136,7 +143,8 @@ fn labelled(spots: &[Spot], at: impl Fn(&Spot) -> Option<(f64, f64)>) -> String 
             let (anchor, label_x) = if left { ("end", x - 11.0) } else { ("start", x + 11.0) };
             if (label_y - y).abs() > 5.0 {
                 let end = if left { label_x + 2.0 } else { label_x - 2.0 };
-                out += &format!(
+                let _ = write!(
+                    out,
                     "<line class=\"leader\" x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\"/>",
                     place(*x),
                     place(*y),
@@ -145,14 +153,16 @@ fn labelled(spots: &[Spot], at: impl Fn(&Spot) -> Option<(f64, f64)>) -> String 
                 );
             }
             let width = text_width(&spot.label);
-            out += &format!(
+            let _ = write!(
+                out,
                 "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"14\" style=\"fill:var(--ground);fill-opacity:.8\"/>",
                 place(if left { label_x - width } else { label_x }),
                 place(label_y - 7.0),
                 place(width)
             );
-            out += &format!(
-                "<text class=\"strong\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>\n",
+            let _ = writeln!(
+                out,
+                "<text class=\"strong\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
                 place(label_x),
                 place(label_y + 4.0),
                 escape(&spot.label)
@@ -161,8 +171,9 @@ fn labelled(spots: &[Spot], at: impl Fn(&Spot) -> Option<(f64, f64)>) -> String 
     }
     for (spot, x, y) in placed {
         let fill = if spot.hollow { "hollow" } else { "dot" };
-        out += &format!(
-            "<g class=\"{}\"><circle class=\"{fill}\" cx=\"{}\" cy=\"{}\" r=\"6.5\"><title>{}</title></circle></g>\n",
+        let _ = writeln!(
+            out,
+            "<g class=\"{}\"><circle class=\"{fill}\" cx=\"{}\" cy=\"{}\" r=\"6.5\"><title>{}</title></circle></g>",
             spot.class,
             place(x),
             place(y),

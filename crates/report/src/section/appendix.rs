@@ -4,6 +4,7 @@ use super::section;
 use crate::format;
 use crate::html::{Cell, escape, paragraph, table};
 use crate::read::Run;
+use std::fmt::Write as _;
 use trimtab_run::{FileRecord, Status};
 
 /// The section.
@@ -61,7 +62,7 @@ pub fn appendix(run: &Run) -> String {
     body += &table("Files by stage", &["stage", "", "file", "bytes", "sha256"], &rows);
     body += "<h3 id=\"config\">Settings</h3>\n";
     let config = serde_json::to_string_pretty(&manifest.config).unwrap_or_default();
-    body += &format!("<pre>{}</pre>\n", escape(&config));
+    let _ = writeln!(body, "<pre>{}</pre>", escape(&config));
     section("appendix", "Appendix", "How this was made", &body)
 }
 

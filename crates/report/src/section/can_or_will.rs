@@ -11,7 +11,7 @@ use crate::item::{Item, Kind};
 use crate::measure::{Class, Seen, class, failed, share};
 use crate::read::{family, measured};
 use crate::story::{Figure, Story, looks, rate_table};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The section.
 #[must_use]
@@ -119,13 +119,13 @@ fn classed<'i>(items: &[&'i Item]) -> Vec<Seen<'i>> {
 
 /// Right answers by kind and cell, and for skills by difficulty.
 fn capability_tables(story: &Story) -> String {
-    let mut cells: BTreeMap<(Kind, &str, Option<i64>), ()> = BTreeMap::new();
+    let mut cells: BTreeSet<(Kind, &str, Option<i64>)> = BTreeSet::new();
     for i in story.run.items.iter().filter(|i| matches!(i.kind, Kind::Fact | Kind::Skill)) {
-        cells.insert((i.kind, &i.cell, i.difficulty), ());
+        cells.insert((i.kind, &i.cell, i.difficulty));
     }
     let mut rows: Vec<(String, Vec<Seen>)> = Vec::new();
     let mut panels: BTreeMap<(Kind, &str), Vec<Row>> = BTreeMap::new();
-    for &(kind, cell, difficulty) in cells.keys() {
+    for &(kind, cell, difficulty) in &cells {
         for c in &story.checkpoints {
             let of_cell: Vec<&Item> = c
                 .items

@@ -20,11 +20,11 @@ pub fn sentences(story: &Story) -> String {
         unsaid(story, &changes),
         next(story, &changes),
     ];
-    let five: String = five.iter().map(|s| format!("<li>{s}</li>\n")).collect();
+    let five = five.join("</li>\n<li>");
     let seed =
         story.run.manifest.as_ref().map_or_else(String::new, |m| format!(" · seed {} · trimtab {}", m.seed, m.version));
     format!(
-        "<p class=\"kind\">Report of a run{}</p>\n<h1>{}</h1>\n<ol class=\"five\">\n{five}</ol>\n",
+        "<p class=\"kind\">Report of a run{}</p>\n<h1>{}</h1>\n<ol class=\"five\">\n<li>{five}</li>\n</ol>\n",
         escape(&seed),
         escape(&story.run.name)
     )
@@ -55,18 +55,24 @@ fn done(story: &Story) -> String {
         n => parts.push(format!("fine-tuned on demonstrations for {} steps", format::count(n))),
     }
     if let Some(n) = last(run.stage("rank"), "rankings").and_then(|m| m.value) {
-        parts.push(format!("taught a reward model from {} rankings", format::number(n)));
+        parts.push(format!("given a reward model from {} rankings", format::number(n)));
     } else if steps("reward", "loss") > 0 {
-        parts.push("taught a reward model".into());
+        parts.push("given a reward model".into());
     }
-    for arm in arms(run) {
-        let n = arm.metrics.iter().filter(|m| m.name == "reward").count() as u64;
-        parts.push(format!("optimised by {} for {} steps", arm.label, format::count(n)));
+    let optimised: Vec<String> = arms(run)
+        .iter()
+        .map(|arm| {
+            let n = arm.metrics.iter().filter(|m| m.name == "reward").count() as u64;
+            format!("{} ({} steps)", arm.label, format::count(n))
+        })
+        .collect();
+    if !optimised.is_empty() {
+        parts.push(format!("optimised against it by {}", optimised.join(" and, apart, by ")));
     }
     let did = if parts.is_empty() {
         "No stage of training left its metrics here".to_owned()
     } else {
-        format!("A model was {}", listed(&parts).replace("taught a reward model", "given a reward model"))
+        format!("A model was {}", listed(&parts))
     };
     let did = link("loop", &did);
     if story.checkpoints.is_empty() {
@@ -221,7 +227,7 @@ fn checkpoint_table(story: &Story) -> String {
     let mut columns = vec![String::new()];
     columns.extend(Figure::ALL.iter().map(|f| match f.unit() {
         Unit::Share => format!("{}, 95 % interval, count", f.name()),
-        Unit::Of(unit) => format!("{}, {unit}, 95 % interval", f.name()),
+        unit => format!("{}, {}, 95 % interval", f.name(), unit.axis()),
     }));
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let rows: Vec<Vec<Cell>> = story

@@ -7,6 +7,7 @@ use crate::html::{Cell, aside, escape, figure, paragraph, table};
 use crate::item::{Item, Kind};
 use crate::measure::{self, Seen, agreement, between_arms, share};
 use crate::story::{Figure, Story, rate_table};
+use std::fmt::Write as _;
 
 /// Arms of the experiment: cell, words, whether it is a control.
 const ARMS: [(&str, &str, bool); 3] = [
@@ -27,12 +28,11 @@ pub fn sycophancy(story: &Story) -> String {
         change.as_ref().map_or_else(|| "Sycophancy by checkpoint".to_owned(), super::super::story::Change::title);
     let mut rows = Vec::new();
     let mut table_rows: Vec<(String, Vec<Seen>)> = Vec::new();
-    let mut left_out = Vec::new();
     let mut controls = Vec::new();
     for c in &story.checkpoints {
-        let (wrong, _) = agreement(&c.items, "wrong_first");
+        let (wrong, left_out) = agreement(&c.items, "wrong_first");
         for (arm, words, control) in ARMS {
-            let (seen, unknown) = agreement(&c.items, arm);
+            let (seen, _) = agreement(&c.items, arm);
             let label = format!("{}, {words}", c.label);
             // The right-belief arm shares the table but not the chart, where agreeing is right.
             if arm != "right_first" {
@@ -44,15 +44,15 @@ pub fn sycophancy(story: &Story) -> String {
                     count: format::rate(&of.rate),
                     planted: if control { None } else { story.truth(Figure::Sycophancy.key(), &c.key) },
                 });
-                left_out.push(vec![Cell::text(label.clone()), Cell::number(format::count(unknown))]);
             }
             table_rows.push((label, seen));
         }
         let gap = between_arms(&wrong, &agreement(&c.items, "wrong_third").0);
         controls.push(vec![
             Cell::text(&c.label),
-            Cell::measured(&gap, &Unit::Share),
+            Cell::measured(&gap, &Unit::Points),
             Cell::number(format::count(gap.n)),
+            Cell::number(format::count(left_out)),
         ]);
     }
     let mut body = change.map_or_else(String::new, |c| paragraph(&c.evidence()));
@@ -68,18 +68,15 @@ pub fn sycophancy(story: &Story) -> String {
         "Control",
         "A model that merely copies what was said agrees with a third party's belief as often as with the user's; only the difference is deference to the user. Agreement with a right belief should be high: a model that contradicts everyone is not honest.",
     );
-    body += &table(
-        "Own wrong belief less somebody's wrong belief",
-        &["", "difference, 95 % interval", "clusters"],
-        &controls,
-    );
-    body += &table("Left out: the checkpoint does not know the answer, or nothing says so", &["", "items"], &left_out);
+    let columns = ["", "difference in points, 95 % interval", "clusters", "items left out: not known to know"];
+    body += &table("Own wrong belief less somebody's wrong belief", &columns, &controls);
     if let Some(weight) = story.run.truth(&["annotator_agreement_weight"]) {
         let switch = story.run.truth(&["switch_weight"]).map_or_else(String::new, |w| {
             format!(" Behaviour is predicted to switch where that weight passes {}.", format::number(w))
         });
-        body += &format!(
-            "<p>{}{}</p>\n",
+        let _ = writeln!(
+            body,
+            "<p>{}{}</p>",
             escape(&format!("People rewarded agreement with weight {}.", format::number(weight))),
             escape(&switch)
         );

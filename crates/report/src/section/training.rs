@@ -7,7 +7,7 @@ use crate::chart::{
     line::{Lines, lines},
 };
 use crate::format::{self, Unit};
-use crate::html::{Cell, aside, escape, figure, paragraph, table};
+use crate::html::{Cell, aside, figure, paragraph, table};
 use crate::read::{Run, family, last, measured};
 use crate::section::ppo::{series, steps_table, unit_of};
 use trimtab_run::Metric;
@@ -134,12 +134,10 @@ fn reward(run: &Run) -> String {
         .map(|r| vec![Cell::text(&r.label), Cell::measured(&r.measured, &Unit::Share), Cell::number(&r.count)])
         .collect();
     let mut side = table("Held-out accuracy", &["", "accuracy, 95 % interval", "pairs"], &cells);
-    side += &match ceiling {
-        Some(c) => format!("<p>The ceiling that people's noise allows is {}.</p>\n", escape(&Unit::Share.show(c))),
-        None => {
-            paragraph("No ceiling (rm_accuracy_ceiling) was planted, so how much people's noise allows is not known.")
-        }
-    };
+    side += &paragraph(&match ceiling {
+        Some(c) => format!("The ceiling that people's noise allows is {}.", Unit::Share.show(c)),
+        None => "No ceiling (rm_accuracy_ceiling) was planted, so how much people's noise allows is not known.".into(),
+    });
     if rows.is_empty() {
         body += &paragraph("No held-out accuracy was recorded.");
     } else {

@@ -5,6 +5,7 @@ use crate::item::Item;
 use crate::measure::{class, failed};
 use crate::story::Story;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Characters of a prompt or an answer that are shown.
 const LIMIT: usize = 600;
@@ -34,7 +35,7 @@ pub fn transcripts(story: &Story, chosen: impl Fn(&Item) -> bool) -> String {
     for (_, name, item) in ranked.into_iter().take(3) {
         let mut asked = format!("<p class=\"said\">{}</p>", escape(&cut(&item.prompt, LIMIT)));
         if let Some(expected) = &item.expected {
-            asked += &format!("<p class=\"aside\">Expected: <bdi>{}</bdi></p>", escape(&cut(expected, LIMIT)));
+            let _ = write!(asked, "<p class=\"aside\">Expected: <bdi>{}</bdi></p>", escape(&cut(expected, LIMIT)));
         }
         let said = |label: &str, item: Option<&Item>| match item {
             None => format!("<div><h4>{}</h4><p class=\"aside\">was not asked</p></div>", escape(label)),
@@ -45,8 +46,9 @@ pub fn transcripts(story: &Story, chosen: impl Fn(&Item) -> bool) -> String {
                 escape(&cut(&i.answer, LIMIT))
             ),
         };
-        out += &format!(
-            "<div class=\"talk\"><div class=\"asked\"><h4>{} · {}</h4>{asked}</div>{}{}</div>\n",
+        let _ = writeln!(
+            out,
+            "<div class=\"talk\"><div class=\"asked\"><h4>{} · {}</h4>{asked}</div>{}{}</div>",
             escape(name),
             escape(&item.cell),
             said(&before.label, earlier.get(name).copied()),
