@@ -2,7 +2,7 @@
 
 use crate::chart::two_axes::{Spot, two_axes};
 use crate::format::{self, Unit};
-use crate::html::{Cell, aside, escape, figure, page, paragraph, table};
+use crate::html::{Cell, aside, escape, page, panels, paragraph, table};
 use crate::measure;
 use crate::read::{Run, STAGES, family, measured};
 use crate::section::{absent, opening::spots, section};
@@ -52,24 +52,19 @@ fn axes(first: &Story, second: &Story, names: &[String; 2]) -> String {
                 Cell::text(&names[usize::from(i >= shift)]),
                 Cell::measured(&s.capability, &Unit::Share),
                 Cell::measured(&s.alignment, &Unit::Share),
-                Cell::text(&s.count),
+                Cell::number(&s.count),
             ]
         })
         .collect();
-    let columns = [
-        "",
-        "run",
-        "capability, 95 % interval",
-        "alignment, 95 % interval",
-        "right of scored, and as intended of scored",
-    ];
+    let columns = ["", "run", "capability, 95 % interval", "alignment, 95 % interval", "counts of the two"];
     let body = aside(
         "How to read",
         &format!(
             "Filled dots (1) are {}, hollow ones (2) are {}. Boxes are 95 % intervals, arrows the order of training.",
             names[0], names[1]
         ),
-    ) + &figure(&two_axes(&all), &table("Checkpoints of both runs", &columns, &rows));
+    ) + &panels(&[two_axes(&all)])
+        + &table("Checkpoints of both runs", &columns, &rows);
     section(id, kind, "Where the checkpoints of both runs stand", &body)
 }
 
@@ -86,9 +81,9 @@ fn paired(first: &Story, second: &Story, names: &[String; 2]) -> String {
             rows.push(vec![
                 Cell::text(format!("{}, {}", a.label, f.name())),
                 Cell::measured(&f.measured(&x), &f.unit()),
-                Cell::text(f.count(&x)),
+                Cell::number(f.count(&x)),
                 Cell::measured(&f.measured(&y), &f.unit()),
-                Cell::text(f.count(&y)),
+                Cell::number(f.count(&y)),
                 Cell::measured(&difference, &f.unit().of_difference()),
                 Cell::number(format::count(difference.n)),
             ]);

@@ -56,7 +56,7 @@ pub enum Cell {
     Text(String),
     /// A number, set in tabular figures to the right.
     Number(String),
-    /// Not measurable, with the reason; not yet escaped.
+    /// Hatched, with the reason; not yet escaped.
     Undefined(String),
     /// Finished HTML.
     Html(String),
@@ -78,7 +78,7 @@ impl Cell {
     pub fn measured(m: &Measured, unit: &Unit) -> Self {
         match (m.value, &m.interval) {
             (Some(_), _) => Self::Number(unit.measured(m)),
-            (None, _) => Self::Undefined(m.reason.clone().unwrap_or_else(|| "no reason was recorded".into())),
+            (None, _) => Self::Undefined(unit.measured(m)),
         }
     }
 
@@ -88,7 +88,7 @@ impl Cell {
             Self::Text(text) => format!("<td>{}</td>", escape(text)),
             Self::Number(text) if first => format!("<th scope=\"row\" class=\"num\">{}</th>", escape(text)),
             Self::Number(text) => format!("<td class=\"num\">{}</td>", escape(text)),
-            Self::Undefined(why) => format!("<td class=\"hatched\">not measurable: {}</td>", escape(why)),
+            Self::Undefined(why) => format!("<td class=\"hatched\">{}</td>", escape(&cut(why, 300))),
             Self::Html(html) => format!("<td>{html}</td>"),
         }
     }
@@ -110,7 +110,7 @@ pub fn table(caption: &str, columns: &[&str], rows: &[Vec<Cell>]) -> String {
     }
     // A frame that scrolls must be reachable by keyboard.
     format!(
-        "<div class=\"frame\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table>\n<caption>{0}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n",
+        "<div class=\"frame\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table>\n<caption><span>{0}</span></caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n",
         escape(caption)
     )
 }

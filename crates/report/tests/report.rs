@@ -27,6 +27,13 @@ fn words(html: &str) -> String {
     out
 }
 
+fn links_lead_somewhere(html: &str) {
+    for part in html.split("href=\"#").skip(1) {
+        let anchor = part.split_once('"').unwrap().0;
+        assert_eq!(html.matches(&format!("id=\"{anchor}\"")).count(), 1, "{anchor}");
+    }
+}
+
 #[test]
 fn a_whole_run_gives_one_small_page_without_network_or_script() {
     let dir = tempfile::tempdir().unwrap();
@@ -53,10 +60,7 @@ fn five_sentences_with_evidence() {
     let html = page(dir.path());
     let five = html.split_once("<ol class=\"five\">").unwrap().1.split_once("</ol>").unwrap().0;
     assert_eq!(five.matches("<li>").count(), 5);
-    for part in html.split("href=\"#").skip(1) {
-        let anchor = part.split_once('"').unwrap().0;
-        assert!(html.contains(&format!("id=\"{anchor}\"")), "{anchor}");
-    }
+    links_lead_somewhere(&html);
     for sentence in five.split("<li>").skip(1) {
         assert!(sentence.contains("href"), "{sentence}");
     }
@@ -167,6 +171,7 @@ fn absent_files_are_sentences() {
             let html = page(dir.path());
             let text = words(&html);
             assert_eq!(html.matches("<li>").count(), 5);
+            links_lead_somewhere(&html);
             for gone in files.into_iter().filter(|f| !kept(f)) {
                 assert!(text.contains(gone), "{gone} is said to be absent");
             }

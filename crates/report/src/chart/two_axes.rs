@@ -140,8 +140,15 @@ fn labelled(spots: &[Spot], at: impl Fn(&Spot) -> Option<(f64, f64)>) -> String 
         let side: Vec<&(&Spot, f64, f64)> = placed.iter().filter(|p| (p.1 > 0.62 * WIDTH) == left).collect();
         let heights: Vec<f64> = side.iter().map(|p| p.2).collect();
         for ((spot, x, y), label_y) in side.iter().zip(spread(&heights, 15.0, TOP + 4.0, BOTTOM - 4.0)) {
-            let (anchor, label_x) = if left { ("end", x - 11.0) } else { ("start", x + 11.0) };
-            if (label_y - y).abs() > 5.0 {
+            // Past every dot that stands in the way of the words.
+            let width = text_width(&spot.label);
+            let crowd = side.iter().filter(|p| (p.2 - label_y).abs() < 14.0 && (p.1 - x).abs() < width + 18.0);
+            let (anchor, label_x) = if left {
+                ("end", crowd.map(|p| p.1).fold(*x, f64::min) - 11.0)
+            } else {
+                ("start", crowd.map(|p| p.1).fold(*x, f64::max) + 11.0)
+            };
+            if (label_y - y).abs() > 5.0 || (label_x - x).abs() > 12.0 {
                 let end = if left { label_x + 2.0 } else { label_x - 2.0 };
                 let _ = write!(
                     out,
@@ -152,7 +159,6 @@ fn labelled(spots: &[Spot], at: impl Fn(&Spot) -> Option<(f64, f64)>) -> String 
                     place(label_y)
                 );
             }
-            let width = text_width(&spot.label);
             let _ = write!(
                 out,
                 "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"14\" style=\"fill:var(--ground);fill-opacity:.8\"/>",

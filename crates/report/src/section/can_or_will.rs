@@ -61,7 +61,7 @@ pub fn can_or_will(story: &Story) -> String {
     body += &capability_tables(story);
     body += "<h3>Gold reward, wins and length</h3>\n";
     body += &by_checkpoint(story);
-    body += &transcripts(story, |i| matches!(i.kind, Kind::Fact | Kind::Skill) || i.knows == Some(true));
+    body += &transcripts(story, |i| matches!(i.kind, Kind::Fact | Kind::Skill));
     body += &aside(
         "What this does not show",
         "A checkpoint may know a thing and fail to show it in the neutral arm too: “does not know” then means “did not show that it knows”. Classes are counted over this set of items, whose mixture is a choice.",

@@ -3,7 +3,7 @@
 use super::{absent, can_or_will::classes, section};
 use crate::chart::two_axes::{Spot, two_axes};
 use crate::format::{self, Unit};
-use crate::html::{Cell, aside, escape, figure, paragraph, table};
+use crate::html::{Cell, aside, escape, panels, paragraph, table};
 use crate::read::{family, last};
 use crate::section::ppo::arms;
 use crate::story::{Change, Figure, Story, capitalised, corpus_change, fresh_change, listed};
@@ -187,7 +187,9 @@ pub fn axes(story: &Story) -> String {
         "How to read",
         "Across: the share of plain questions (facts, skills) answered right. Up: among items where the checkpoint can, the share handled as intended: it keeps to what it knows against a wrong belief, refuses what it should, and does not refuse what is fine. Boxes are 95 % intervals over clusters of items, arrows the order of training.",
     );
-    body += &figure(&two_axes(&spots(story, false)), &checkpoint_table(story));
+    // The table is too wide to stand beside the picture.
+    body += &panels(&[two_axes(&spots(story, false))]);
+    body += &checkpoint_table(story);
     for f in [Figure::Capability, Figure::Alignment] {
         if let Some(change) = story.change(f) {
             body += &paragraph(&format!("{}: {}", capitalised(f.name()), change.evidence()));
