@@ -2,7 +2,7 @@
 
 use crate::chart::two_axes::{Spot, two_axes};
 use crate::format::{self, Unit};
-use crate::html::{Cell, aside, escape, page, panels, paragraph, table};
+use crate::html::{Cell, aside, escape, page, paragraph, single, table};
 use crate::measure;
 use crate::read::{Run, STAGES, family, measured};
 use crate::section::{absent, opening::spots, section};
@@ -63,7 +63,7 @@ fn axes(first: &Story, second: &Story, names: &[String; 2]) -> String {
             "Filled dots (1) are {}, hollow ones (2) are {}. Boxes are 95 % intervals, arrows the order of training.",
             names[0], names[1]
         ),
-    ) + &panels(&[two_axes(&all)])
+    ) + &single(&two_axes(&all))
         + &table("Checkpoints of both runs", &columns, &rows);
     section(id, kind, "Where the checkpoints of both runs stand", &body)
 }

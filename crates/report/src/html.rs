@@ -133,6 +133,12 @@ pub fn figure(chart: &str, table: &str) -> String {
     format!("<div class=\"pair\"><figure>{chart}</figure>\n<div>{table}</div></div>\n")
 }
 
+/// A chart by itself.
+#[must_use]
+pub fn single(chart: &str) -> String {
+    format!("<figure>{chart}</figure>\n")
+}
+
 /// Panels that stand beside each other where there is room.
 #[must_use]
 pub fn panels(panels: &[String]) -> String {

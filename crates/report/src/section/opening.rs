@@ -3,7 +3,7 @@
 use super::{absent, can_or_will::classes, section};
 use crate::chart::two_axes::{Spot, two_axes};
 use crate::format::{self, Unit};
-use crate::html::{Cell, aside, escape, panels, paragraph, table};
+use crate::html::{Cell, aside, escape, paragraph, single, table};
 use crate::read::{family, last};
 use crate::section::ppo::arms;
 use crate::story::{Change, Figure, Story, capitalised, corpus_change, fresh_change, listed};
@@ -188,7 +188,7 @@ pub fn axes(story: &Story) -> String {
         "Across: the share of plain questions (facts, skills) answered right. Up: among items where the checkpoint can, the share handled as intended: it keeps to what it knows against a wrong belief, refuses what it should, and does not refuse what is fine. Boxes are 95 % intervals over clusters of items, arrows the order of training.",
     );
     // The table is too wide to stand beside the picture.
-    body += &panels(&[two_axes(&spots(story, false))]);
+    body += &single(&two_axes(&spots(story, false)));
     body += &checkpoint_table(story);
     for f in [Figure::Capability, Figure::Alignment] {
         if let Some(change) = story.change(f) {
@@ -228,8 +228,8 @@ pub fn spots(story: &Story, hollow: bool) -> Vec<Spot> {
 fn checkpoint_table(story: &Story) -> String {
     let mut columns = vec![String::new()];
     columns.extend(Figure::ALL.iter().map(|f| match f.unit() {
-        Unit::Share => format!("{}, 95 % interval, count", f.name()),
-        unit => format!("{}, {}, 95 % interval", f.name(), unit.axis()),
+        Unit::Of(unit) if unit != f.name() => format!("{}, {unit}", f.name()),
+        _ => f.name().to_owned(),
     }));
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let rows: Vec<Vec<Cell>> = story
@@ -239,17 +239,17 @@ fn checkpoint_table(story: &Story) -> String {
             let cells = Figure::ALL.iter().map(|f| {
                 let seen = f.seen(&c.items);
                 let m = f.measured(&seen);
-                match Cell::measured(&m, &f.unit()) {
-                    Cell::Number(value) => Cell::Html(format!(
-                        "<span style=\"white-space:nowrap\">{}</span><br><span class=\"kind\">{}</span>",
-                        escape(&value),
-                        escape(&f.count(&seen))
-                    )),
-                    other => other,
-                }
+                let Some(value) = m.value else { return Cell::measured(&m, &f.unit()) };
+                let bounds = m.interval.map_or_else(|| "no interval".into(), |i| f.unit().bounds(&i));
+                Cell::Html(format!(
+                    "{}<br><span class=\"kind\">{}<br>{}</span>",
+                    escape(&f.unit().show(value)),
+                    escape(&bounds),
+                    escape(&f.count(&seen))
+                ))
             });
             std::iter::once(Cell::text(&c.label)).chain(cells).collect()
         })
         .collect();
-    table("Checkpoints", &columns, &rows)
+    table("Checkpoints: value, 95 % interval, count", &columns, &rows)
 }
