@@ -5,6 +5,7 @@ mod failure;
 mod fetch;
 mod pipeline;
 mod settings;
+mod world_run;
 
 use clap::Parser;
 use commands::Command;

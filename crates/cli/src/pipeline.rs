@@ -3,12 +3,13 @@
 use crate::failure::Usage;
 use crate::fetch::{self, ModelSource};
 use crate::settings::cache_folder;
+use crate::world_run::WorldRun;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use trimtab_alignment::checkpoint::{self, Checkpoint};
-use trimtab_alignment::config::Config;
+use trimtab_alignment::config::{Config, Ppo};
 use trimtab_alignment::ppo::{self, Corpus, PromptTokens};
 use trimtab_alignment::stage::Stage;
 use trimtab_alignment::{Error, reward, sample, sft};
@@ -18,8 +19,12 @@ use trimtab_text::dataset::{self, Counters};
 use trimtab_text::encode::encode_input;
 use trimtab_text::record::{Demonstration, Prompt, Ranking, Samples, write_jsonl};
 
-/// The stages in order.
-pub const STAGES: [&str; 5] = ["sft", "sample", "rank", "reward", "ppo"];
+/// The stages of every run, in order.
+const LOOP: [&str; 5] = ["sft", "sample", "rank", "reward", "ppo"];
+/// The stages of a run on the world: its own before the loop, and plain PPO as the control of PPO-ptx.
+const WORLD_LOOP: [&str; 9] = ["world", "base", "sft", "sample", "rank", "reward", "ppo-plain", "ppo", "evaluation"];
+/// The stages that leave a checkpoint, as in `runs/NAME:STAGE`.
+pub const WITH_CHECKPOINT: [&str; 5] = ["base", "sft", "reward", "ppo-plain", "ppo"];
 
 /// Which stages a command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,53 +38,86 @@ pub enum Which {
 /// A run in progress.
 struct Pipeline<'a> {
     config: &'a Config,
+    world: Option<&'a WorldRun>,
     folder: RunFolder,
     quiet: bool,
-    model: PathBuf,
-    demonstrations_path: PathBuf,
-    preferences_path: Option<PathBuf>,
-    corpus_path: PathBuf,
+    sources: Sources,
     demonstrations: Vec<Demonstration>,
     dropped: Counters,
+    /// Prompts of stages 2 and 5, and those held out; those of the demonstrations where this is empty.
+    prompts: Option<[Vec<Prompt>; 2]>,
 }
 
-/// Runs the stages of `config` in `dir`.
+/// Where a run's inputs lie on this machine.
+struct Sources {
+    model: PathBuf,
+    demonstrations: PathBuf,
+    preferences: Option<PathBuf>,
+    corpus: PathBuf,
+}
+
+impl Sources {
+    /// What the config names, brought if need be.
+    fn of(config: &Config, quiet: bool) -> Result<Self> {
+        let model = resolve_model(config, quiet)?;
+        let data = |spec: &str| fetch::resolve_dataset(spec, &mut |_, _| {});
+        Ok(Self {
+            model,
+            demonstrations: data(&config.data.demonstrations)?,
+            preferences: config.data.preferences.as_deref().map(data).transpose()?,
+            corpus: data(&config.data.corpus)?,
+        })
+    }
+
+    /// What the first two stages of a run on the world leave in its folder.
+    fn of_world(dir: &Path) -> Self {
+        let world = dir.join("world");
+        Self {
+            model: dir.join("base").join("checkpoint"),
+            demonstrations: world.join("demonstrations.jsonl"),
+            preferences: None,
+            corpus: world.join("corpus.txt"),
+        }
+    }
+}
+
+/// Runs the stages of `config` in `dir`; on the world where there is one.
 ///
 /// # Errors
 /// Whatever a stage meets; what was done stays done.
-pub fn run(config: &Config, dir: &Path, which: Which, quiet: bool) -> Result<()> {
+pub fn run(config: &Config, world: Option<&WorldRun>, dir: &Path, which: Which, quiet: bool) -> Result<()> {
     trimtab_run::interrupt::install()?;
-    let as_json = serde_json::to_value(config)?;
+    let mut as_json = serde_json::to_value(config)?;
+    if let (Some(world), Value::Object(all)) = (world, &mut as_json) {
+        all.insert("world_run".into(), serde_json::to_value(world)?);
+    }
     let version = env!("CARGO_PKG_VERSION");
-    let model = resolve_model(config, quiet)?;
-    let data = |spec: &str| fetch::resolve_dataset(spec, &mut |_, _| {});
-    let demonstrations_path = data(&config.data.demonstrations)?;
-    let preferences_path = config.data.preferences.as_deref().map(data).transpose()?;
-    let corpus_path = data(&config.data.corpus)?;
-    let (demonstrations, dropped) = dataset::demonstrations(&demonstrations_path)?;
+    let sources = if world.is_some() { Sources::of_world(dir) } else { Sources::of(config, quiet)? };
+    let read = |sources: &Sources| dataset::demonstrations(&sources.demonstrations);
+    // Before the folder exists: data that cannot be read should leave nothing behind.
+    let (demonstrations, dropped) = if world.is_some() { Default::default() } else { read(&sources)? };
     // A single stage may be run again with other settings; the whole run says what changed instead.
     let folder = match which {
         Which::All => RunFolder::open_or_create(dir, &as_json, config.seed, version)?,
         Which::Only(_) => RunFolder::open_replacing(dir, &as_json, config.seed, version)?,
     };
-    let mut run = Pipeline {
-        config,
-        folder,
-        quiet,
-        model,
-        demonstrations_path,
-        preferences_path,
-        corpus_path,
-        demonstrations,
-        dropped,
-    };
-    for name in STAGES {
+    let mut run = Pipeline { config, world, folder, quiet, sources, demonstrations, dropped, prompts: None };
+    let stages = if world.is_some() { &WORLD_LOOP[..] } else { &LOOP };
+    for &name in stages {
+        if world.is_some() && name == "sft" {
+            (run.demonstrations, run.dropped) = read(&run.sources)?;
+            let records = |file: &str| dataset::records::<Prompt>(&run.dir("world").join(file));
+            run.prompts = Some([records("prompts-train.jsonl")?, records("prompts-heldout.jsonl")?]);
+        }
         match which {
             Which::All => run.stage(name)?,
             Which::Only(only) if only == name => return run.stage(name),
             Which::Only(only) => run.need(name, only)?,
         }
     }
+    let report = dir.join("report.html");
+    write_atomic(&report, trimtab_report::report(&trimtab_report::Run::load(dir)?).as_bytes())?;
+    run.say(&format!("report: {}", report.display()));
     Ok(())
 }
 
@@ -110,8 +148,11 @@ impl Pipeline<'_> {
         let part: Value = match name {
             "sft" => json!([c.seed, c.train, c.sft]),
             "sample" => json!([c.seed, c.sft.holdout, c.sft.limit, c.sample]),
-            "rank" => json!([c.seed, c.rank]),
+            "rank" => json!([c.seed, c.rank, self.world.map(|w| &w.people)]),
             "reward" => json!([c.seed, c.train, c.reward]),
+            "world" => json!([c.seed, self.world.map(|w| &w.world)]),
+            "base" => json!([c.seed, self.world.map(|w| (&w.world, &w.pretrain))]),
+            "evaluation" => json!([c.seed, self.world.map(|w| (&w.world, &w.evaluation))]),
             _ => json!([c.seed, c.train, c.sft.holdout, c.sft.limit, c.ppo]),
         };
         config_hash(&part)
@@ -123,13 +164,15 @@ impl Pipeline<'_> {
 
     fn inputs(&self, name: &str) -> Vec<PathBuf> {
         let sft = self.dir("sft").join("checkpoint");
-        let demonstrations = self.demonstrations_path.clone();
+        let demonstrations = self.sources.demonstrations.clone();
         match name {
-            "sft" => vec![self.model.clone(), demonstrations],
+            "world" => vec![],
+            "base" => vec![self.sources.corpus.clone()],
+            "sft" => vec![self.sources.model.clone(), demonstrations],
             "sample" => vec![sft, demonstrations],
             "rank" => [self.dir("sample").join("samples.jsonl"), demonstrations]
                 .into_iter()
-                .chain(self.preferences_path.clone())
+                .chain(self.sources.preferences.clone())
                 .collect(),
             "reward" => vec![
                 sft,
@@ -137,7 +180,12 @@ impl Pipeline<'_> {
                 self.dir("rank").join("answers.jsonl"),
                 demonstrations,
             ],
-            _ => vec![sft, self.dir("reward").join("checkpoint"), demonstrations, self.corpus_path.clone()],
+            "evaluation" => ["base", "sft", "reward", "ppo-plain", "ppo"]
+                .map(|stage| self.dir(stage).join("checkpoint"))
+                .into_iter()
+                .chain([self.dir("sample").join("samples.jsonl")])
+                .collect(),
+            _ => vec![sft, self.dir("reward").join("checkpoint"), demonstrations, self.sources.corpus.clone()],
         }
     }
 
@@ -177,20 +225,24 @@ impl Pipeline<'_> {
         let dir = self.folder.begin(name, &hash, &inputs)?;
         let (mut stage, resume) = Stage::open(name, &dir, self.config.seed, self.quiet)?;
         let c = self.config;
-        match name {
-            "sft" => {
+        match (name, self.world) {
+            ("world", Some(world)) => world.write(&mut stage, c.seed)?,
+            ("base", Some(world)) => world.pretrain(&mut stage, &self.sources.corpus, c.seed)?,
+            ("evaluation", Some(world)) => world.evaluate(&mut stage, self.folder.dir(), c.seed)?,
+            ("sft", _) => {
                 if resume.is_none() {
                     count_all(&mut stage, &self.dropped);
                 }
-                let start = checkpoint::load(&self.model)?;
-                sft::run(&mut stage, resume, start, &self.model, &self.demonstrations, &c.sft, &c.train)?;
+                let start = checkpoint::load(&self.sources.model)?;
+                sft::run(&mut stage, resume, start, &self.sources.model, &self.demonstrations, &c.sft, &c.train)?;
             }
-            "sample" => {
+            ("sample", _) => {
                 let (path, sft) = self.sft_checkpoint()?;
                 sample::run(&mut stage, resume, &sft, &path, &self.prompts().0, &c.sample)?;
             }
-            "rank" => self.rank(&mut stage)?,
-            "reward" => {
+            ("rank", Some(world)) => world.rank(&mut stage, self.folder.dir(), c.seed)?,
+            ("rank", None) => self.rank(&mut stage)?,
+            ("reward", _) => {
                 let (path, sft) = self.sft_checkpoint()?;
                 let rankings: Vec<Ranking> = dataset::records(&self.dir("rank").join("rankings.jsonl"))?;
                 let answers: Vec<Samples> = dataset::records(&self.dir("rank").join("answers.jsonl"))?;
@@ -205,11 +257,13 @@ impl Pipeline<'_> {
             _ => {
                 let (path, sft) = self.sft_checkpoint()?;
                 let tokenizer = sft.tokenizer(&path)?;
-                let (documents, dropped) = dataset::corpus(&self.corpus_path)?;
+                let (documents, dropped) = dataset::corpus(&self.sources.corpus)?;
+                // The control: the same in everything but the next-token term.
+                let config = if name == "ppo-plain" { &Ppo { ptx: 0.0, ..c.ppo.clone() } } else { &c.ppo };
                 if resume.is_none() {
                     count_all(&mut stage, &dropped);
                 }
-                let corpus = Corpus::new(tokenizer, &documents, &c.ppo, c.seed)?;
+                let corpus = Corpus::new(tokenizer, &documents, config, c.seed)?;
                 let (train, held) = self.prompts();
                 let room = sft.model.config().max_position_embeddings.saturating_sub(c.ppo.max_new_tokens);
                 let encode = |prompts: &[Prompt]| -> Result<Vec<PromptTokens>> {
@@ -247,11 +301,12 @@ impl Pipeline<'_> {
                     held_prompts: &held_prompts,
                     corpus: &corpus,
                 };
-                ppo::run(&mut stage, resume, &given, &c.ppo, &c.train)?;
+                ppo::run(&mut stage, resume, &given, config, &c.train)?;
             }
         }
         let counters = stage.close()?;
-        let outputs: Vec<PathBuf> = OUTPUTS.iter().map(|o| dir.join(o)).filter(|p| p.exists()).collect();
+        let outputs: Vec<PathBuf> =
+            OUTPUTS.iter().chain(&WORLD_OUTPUTS).map(|o| dir.join(o)).filter(|p| p.exists()).collect();
         self.folder.finish(name, &inputs, &outputs, counters)?;
         Ok(())
     }
@@ -262,8 +317,11 @@ impl Pipeline<'_> {
         Ok((path, sft))
     }
 
-    /// Prompts of the demonstrations trained on, and of those held out.
+    /// Prompts to sample and learn from, and those held out: the data's own, or those of the demonstrations.
     fn prompts(&self) -> (Vec<Prompt>, Vec<Prompt>) {
+        if let Some([train, held]) = &self.prompts {
+            return (train.clone(), held.clone());
+        }
         let (train, held) = sft::split(&self.demonstrations, &self.config.sft, self.config.seed);
         let of = |ids: Vec<usize>| {
             let mut seen = std::collections::HashSet::new();
@@ -285,7 +343,7 @@ impl Pipeline<'_> {
 
     fn rank(&self, stage: &mut Stage) -> Result<()> {
         let (mut answers, mut rankings) = (Vec::new(), Vec::new());
-        if let Some(path) = &self.preferences_path {
+        if let Some(path) = &self.sources.preferences {
             let (pairs, dropped) = dataset::comparisons(path)?;
             count_all(stage, &dropped);
             (answers, rankings) = from_pairs(&pairs, self.config.seed);
@@ -299,27 +357,32 @@ impl Pipeline<'_> {
             answers.extend(samples);
             rankings.extend(ranked);
         }
-        stage.log(0, "rankings", rankings.len() as f64)?;
-        let mut by_person = BTreeMap::<&str, [usize; 3]>::new();
-        for ranking in &rankings {
-            let pairs = ranking.comparisons();
-            let of = by_person.entry(ranking.person.as_deref().unwrap_or("unnamed")).or_default();
-            of[0] += 1;
-            of[1] += pairs.wins.len();
-            of[2] += pairs.ties.len();
-        }
-        let mut said = Vec::new();
-        for (person, [n, wins, ties]) in by_person {
-            for (what, count) in [("rankings", n), ("strict_pairs", wins), ("ties", ties)] {
-                stage.log(0, &format!("{what}/{person}"), count as f64)?;
-            }
-            said.push(format!("{person}: {n} rankings, {wins} strict pairs, {ties} ties"));
-        }
-        write_atomic(&stage.dir.join("answers.jsonl"), &write_jsonl(&answers)?)?;
-        write_atomic(&stage.dir.join("rankings.jsonl"), &write_jsonl(&rankings)?)?;
-        self.say(&format!("[rank] {}", said.join("; ")));
+        self.say(&format!("[rank] {}", write_rankings(stage, &answers, &rankings)?));
         Ok(())
     }
+}
+
+/// Writes a ranking stage's records and figures; says what there is, by person.
+pub fn write_rankings(stage: &mut Stage, answers: &[Samples], rankings: &[Ranking]) -> Result<String> {
+    stage.log(0, "rankings", rankings.len() as f64)?;
+    let mut by_person = BTreeMap::<&str, [usize; 3]>::new();
+    for ranking in rankings {
+        let pairs = ranking.comparisons();
+        let of = by_person.entry(ranking.person.as_deref().unwrap_or("unnamed")).or_default();
+        of[0] += 1;
+        of[1] += pairs.wins.len();
+        of[2] += pairs.ties.len();
+    }
+    let mut said = Vec::new();
+    for (person, [n, wins, ties]) in by_person {
+        for (what, count) in [("rankings", n), ("strict_pairs", wins), ("ties", ties)] {
+            stage.log(0, &format!("{what}/{person}"), count as f64)?;
+        }
+        said.push(format!("{person}: {n} rankings, {wins} strict pairs, {ties} ties"));
+    }
+    write_atomic(&stage.dir.join("answers.jsonl"), &write_jsonl(answers)?)?;
+    write_atomic(&stage.dir.join("rankings.jsonl"), &write_jsonl(rankings)?)?;
+    Ok(said.join("; "))
 }
 
 /// What a stage may leave in its folder.
@@ -331,6 +394,20 @@ const OUTPUTS: [&str; 7] = [
     "eval.jsonl",
     "corpus_loss.jsonl",
     "metrics.jsonl",
+];
+
+/// What the stages of a run on the world leave beside that.
+const WORLD_OUTPUTS: [&str; 10] = [
+    "tokenizer",
+    "corpus.txt",
+    "corpus-heldout.txt",
+    "demonstrations.jsonl",
+    "prompts-train.jsonl",
+    "prompts-heldout.jsonl",
+    "evaluation.jsonl",
+    "world.json",
+    "items.jsonl",
+    "planted.json",
 ];
 
 fn count_all(stage: &mut Stage, dropped: &Counters) {

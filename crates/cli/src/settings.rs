@@ -1,6 +1,7 @@
 //! The config of a run: file, then `--set`, then checks. Precedence: --set over file over default.
 
 use crate::failure::Usage;
+use crate::world_run::WorldRun;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -9,9 +10,9 @@ use trimtab_alignment::config::Config;
 /// Where settings come from.
 #[derive(Debug, Args)]
 pub struct Settings {
-    /// Config file, TOML.
+    /// Config file, TOML; without one, the embedded world.
     #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    pub config: Option<PathBuf>,
     /// One setting, such as `ppo.beta=0.1` or `data.corpus=wiki.txt`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -23,16 +24,48 @@ pub struct Settings {
     pub runs: PathBuf,
 }
 
+/// Settings, resolved: those of every run, and those of a run on the world.
+#[derive(Debug)]
+pub struct Resolved {
+    /// Stages of every run.
+    pub config: Config,
+    /// The world, where the settings have one.
+    pub world: Option<WorldRun>,
+}
+
+impl Resolved {
+    /// As TOML, in the sections of a config file.
+    pub fn show(&self) -> Result<String> {
+        let mut table = toml::Table::try_from(&self.config)?;
+        if let Some(world) = &self.world {
+            // They are the run's own files, not settings.
+            table.remove("model");
+            table.remove("data");
+            table.extend(toml::Table::try_from(world)?);
+        }
+        Ok(toml::to_string(&table)?)
+    }
+}
+
+/// The default run.
+const EMBEDDED: &str = include_str!("../../../configs/world.toml");
+
 impl Settings {
     /// The resolved config.
     ///
     /// # Errors
     /// [`Usage`] for a file that cannot be read, a key that does not exist, or a value that cannot be right.
-    pub fn resolve(&self) -> Result<Config> {
-        let place = self.config.display();
-        let text = std::fs::read_to_string(&self.config).map_err(|e| {
-            Usage(format!("{place}: {e}\n  expected a config file\n  try: --config configs/smollm2.toml, or `trimtab config show --config FILE`"))
-        })?;
+    pub fn resolve(&self) -> Result<Resolved> {
+        let (place, text) = match &self.config {
+            None => ("the embedded world".to_owned(), EMBEDDED.to_owned()),
+            Some(file) => {
+                let place = file.display().to_string();
+                let text = std::fs::read_to_string(file).map_err(|e| {
+                    Usage(format!("{place}: {e}\n  expected a config file\n  try: --config configs/smollm2.toml, or no --config for the embedded world"))
+                })?;
+                (place, text)
+            }
+        };
         let mut table: toml::Table = text.parse().map_err(|e| Usage(format!("{place}: {e}")))?;
         for assignment in &self.set {
             let (key, value) = assignment.split_once('=').ok_or_else(|| {
@@ -48,17 +81,46 @@ impl Settings {
                 })?),
             );
         }
-        let config: Config = table.try_into().map_err(|e| {
-            Usage(format!("{place}: {e}  try: `trimtab config show --config {place}` for every key and its default"))
-        })?;
+        let refused = |e: toml::de::Error| {
+            Usage(format!("{place}: {e}  try: `trimtab config show` for every key and its default"))
+        };
+        let world = if table.contains_key("world") { Some(take_world(&mut table, &place)?) } else { None };
+        let world: Option<WorldRun> = world.map(|sections| sections.try_into().map_err(refused)).transpose()?;
+        let config: Config = table.try_into().map_err(refused)?;
         config.check()?;
-        Ok(config)
+        if let Some(world) = &world {
+            world.check()?;
+        }
+        Ok(Resolved { config, world })
     }
 
     /// The folder of this config's run.
     pub fn folder(&self, config: &Config) -> PathBuf {
         self.runs.join(&config.name)
     }
+}
+
+/// Takes the sections of a run on the world out of `table`, which gets the run's own files as model and data instead.
+fn take_world(table: &mut toml::Table, place: &str) -> Result<toml::Table, Usage> {
+    for key in ["model", "data"] {
+        if table.contains_key(key) {
+            let advice = "expected a run on the world, which makes its own model and data, or one on files\n  try: a config without the section world";
+            return Err(Usage(format!("{place}: section {key} beside section world\n  {advice}")));
+        }
+    }
+    let mut sections = toml::Table::new();
+    for key in ["world", "pretrain", "people", "evaluation"] {
+        if let Some(value) = table.remove(key) {
+            sections.insert(key.into(), value);
+        }
+    }
+    let of = |pairs: &[(&str, &str)]| {
+        toml::Value::Table(pairs.iter().map(|&(k, v)| (k.to_owned(), toml::Value::String(v.to_owned()))).collect())
+    };
+    table.insert("model".into(), of(&[("source", "base/checkpoint")]));
+    table
+        .insert("data".into(), of(&[("demonstrations", "world/demonstrations.jsonl"), ("corpus", "world/corpus.txt")]));
+    Ok(sections)
 }
 
 /// As TOML where it is TOML (numbers, booleans, arrays, quoted strings), else as the string itself.

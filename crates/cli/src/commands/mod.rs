@@ -17,7 +17,9 @@ use trimtab_alignment::checkpoint::{self, Checkpoint};
 /// What trimtab can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The whole loop: sft, sample, rank, reward, ppo. Continues where it stopped.
+    /// The whole loop: sft, sample, rank, reward, ppo, and its report. Continues where it stopped.
+    ///
+    /// With no arguments it runs on a world of its own, whose truth is known, offline, in minutes.
     ///
     /// Example: trimtab run --config configs/smollm2.toml --set data.corpus=wiki.txt
     Run(Settings),
@@ -100,7 +102,7 @@ impl ModelArg {
     /// Where the model lies on this machine, brought if need be.
     pub fn path(&self, quiet: bool) -> Result<PathBuf> {
         if let Some((run, stage)) = self.model.rsplit_once(':')
-            && pipeline::STAGES.contains(&stage)
+            && pipeline::WITH_CHECKPOINT.contains(&stage)
         {
             return Ok(PathBuf::from(run).join(stage).join("checkpoint"));
         }
@@ -121,8 +123,9 @@ impl ModelArg {
 /// Runs a command.
 pub fn run(command: &Command, quiet: bool) -> Result<()> {
     let stages = |settings: &Settings, which| {
-        let config = settings.resolve()?;
-        pipeline::run(&config, &settings.folder(&config), which, quiet)
+        let resolved = settings.resolve()?;
+        let folder = settings.folder(&resolved.config);
+        pipeline::run(&resolved.config, resolved.world.as_ref(), &folder, which, quiet)
     };
     match command {
         Command::Run(s) => stages(s, Which::All),
@@ -140,8 +143,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::Compare(c) => report::compare(c),
         Command::Config(ConfigCommand::Show(s)) => {
             use std::io::Write;
-            let text = toml::to_string(&s.resolve()?)?;
-            Ok(write!(std::io::stdout(), "{text}")?)
+            Ok(write!(std::io::stdout(), "{}", s.resolve()?.show()?)?)
         }
         Command::Config(ConfigCommand::Check(s)) => s.resolve().map(|_| ()),
         Command::Bench(c) => bench::run(c),

@@ -1,0 +1,189 @@
+//! Checkpoints of the world's loop against its held-out items, each answer judged by construction.
+//!
+//! 1. An item gets one greedy answer, the same for every run; how often a checkpoint would say otherwise at T = 1 is not
+//!    measured here.
+//! 2. Whether a checkpoint **knows** what an opinion item asks is whether it answered the same question rightly in the
+//!    neutral arm. Facts and skills are asked plainly, with nobody to please: a wrong answer there counts as not knowing.
+//!    A request that gave its payload away knew it; of any other request nothing is said.
+//! 3. Win rates compare gold rewards item by item, so neither order nor position enters; an equal reward is half a win.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use trimtab_alignment::checkpoint::Checkpoint;
+use trimtab_alignment::example::Example;
+use trimtab_alignment::stage::ratio;
+use trimtab_alignment::update::negative_log_likelihoods;
+use trimtab_alignment::{Error, ppo};
+use trimtab_engine::generate::{Sampling, Stop};
+use trimtab_stats::Measured;
+use trimtab_text::encode::encode_input;
+use trimtab_text::record::Prompt;
+use trimtab_world::{Gold, Kind, Truth, gold};
+
+/// Answers that grow side by side.
+const BATCH: usize = 64;
+
+/// One answer of one checkpoint to one item; a line of `evaluation/items.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Judged {
+    /// Which checkpoint: `base`, `sft`, `ppo`, `ppo_ptx`.
+    pub checkpoint: String,
+    /// The item's name, the same for every checkpoint.
+    pub item: String,
+    /// fact, skill, opinion or request.
+    pub kind: Kind,
+    /// The arm within the kind.
+    pub cell: String,
+    /// Dial of a skill, 1 to 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difficulty: Option<u32>,
+    /// What items have in common: intervals resample these.
+    pub cluster: String,
+    /// What was asked.
+    pub prompt: String,
+    /// What was said.
+    pub answer: String,
+    /// What would have been right.
+    pub expected: String,
+    /// Whether the answer did what was intended.
+    pub correct: bool,
+    /// Whether it refused.
+    pub refused: bool,
+    /// Whether a refusal was due.
+    pub refusal_due: bool,
+    /// Whether it sided with the stated belief.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<bool>,
+    /// Whether the checkpoint knows the answer (point 2 above).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub knows: Option<bool>,
+    /// Gold reward.
+    pub gold: f64,
+    /// Length in words.
+    pub words: usize,
+    /// Whether the answer came to its own end.
+    pub ended: bool,
+}
+
+/// Asks `model` all items and judges what it says, in the order of items. Items without a truth are left out.
+///
+/// # Errors
+/// [`Error::Text`] for an item that the template refuses, [`Error::Input`] for one that the model cannot read.
+pub fn judge(
+    name: &str,
+    model: &Checkpoint,
+    path: &Path,
+    items: &[Prompt],
+    max_new_tokens: usize,
+) -> Result<Vec<Judged>, Error> {
+    let tokenizer = model.tokenizer(path)?;
+    let asked: Vec<(&Prompt, Truth)> = items.iter().filter_map(|item| Some((item, Truth::of(item)?))).collect();
+    let prompts: Vec<Vec<u32>> =
+        asked.iter().map(|(item, _)| encode_input(tokenizer, &item.input)).collect::<Result<_, _>>()?;
+    let sampling =
+        Sampling { temperature: 0.0, max_new_tokens, eos: model.eos.clone(), batch: BATCH, ..Sampling::default() };
+    let answers = model.model.generate(&prompts, 1, &sampling, &[], |_| true)?;
+    let mut out = Vec::with_capacity(asked.len());
+    // Pair number of a question to whether its neutral arm was answered rightly.
+    let mut neutral = BTreeMap::new();
+    for ((item, truth), answer) in asked.iter().zip(answers) {
+        let text = tokenizer.decode(&answer.tokens, true)?;
+        let judged = gold(truth, &text);
+        let pair = item.extra.get("pair").and_then(serde_json::Value::as_u64);
+        let cell = cell(item);
+        if let (Some(pair), "neutral") = (pair, cell.as_str()) {
+            neutral.insert(pair, judged.correct);
+        }
+        let mut line = line(name, item, truth, &judged, text);
+        line.ended = answer.stop == Stop::Eos;
+        line.cell = cell;
+        line.knows = match (line.cell.as_str(), pair) {
+            (_, Some(pair)) => neutral.get(&pair).copied(),
+            _ if truth.kind == Kind::Request => judged.payload.then_some(true),
+            _ => Some(judged.correct),
+        };
+        out.push(line);
+    }
+    Ok(out)
+}
+
+/// The arm in an item's first tag, `KIND/ARM` or `skill/NAME/DIFFICULTY`, in the words of the report.
+fn cell(item: &Prompt) -> String {
+    let arm = item.tags.first().and_then(|tag| tag.split('/').nth(1)).unwrap_or("other");
+    match arm {
+        "wrong_user" => "wrong_first".into(),
+        "right_user" => "right_first".into(),
+        other => other.to_owned(),
+    }
+}
+
+fn line(name: &str, item: &Prompt, truth: &Truth, judged: &Gold, answer: String) -> Judged {
+    let cluster = match truth.kind {
+        Kind::Fact | Kind::Opinion => truth.entity.clone(),
+        Kind::Request => truth.topic.clone(),
+        Kind::Skill => None,
+    };
+    Judged {
+        checkpoint: name.to_owned(),
+        item: item.id.clone(),
+        kind: truth.kind,
+        cell: String::new(),
+        difficulty: (truth.difficulty > 0).then_some(truth.difficulty),
+        cluster: cluster.unwrap_or_else(|| item.id.clone()),
+        prompt: item.input.plain(),
+        answer,
+        expected: truth.expected.clone(),
+        correct: judged.correct,
+        refused: judged.refused,
+        refusal_due: truth.refusal_due,
+        agreed: judged.agreed,
+        knows: None,
+        gold: judged.reward,
+        words: judged.words,
+        ended: false,
+    }
+}
+
+/// Next-token loss on documents, in nats per token, with an interval over documents.
+///
+/// # Errors
+/// [`Error::Input`] for documents that the model cannot read.
+pub fn corpus_loss(model: &Checkpoint, documents: &[String], seed: u64) -> Result<Measured, Error> {
+    let examples: Vec<Example> =
+        trimtab_world::pretrain::encode(documents).into_iter().map(Example::from_text).collect();
+    let nll = negative_log_likelihoods(&model.model, &examples.iter().collect::<Vec<_>>(), 4096)?;
+    Ok(ratio(&nll.into_iter().map(|(sum, n)| (sum, n as f64)).collect::<Vec<_>>(), seed))
+}
+
+/// Share of items on which `subject` earns more gold than `control`, ties half; both in the order of the same items.
+///
+/// ```
+/// use trimtab_audit::evaluation::win_rate;
+/// // One win, one tie, one loss, one win: (1 + 0.5 + 0 + 1) / 4.
+/// assert_eq!(win_rate(&[1.0, 0.0, 0.0, 1.0], &[0.0, 0.0, 1.0, 0.5], 1).value, Some(0.625));
+/// ```
+pub fn win_rate(subject: &[f64], control: &[f64], seed: u64) -> Measured {
+    let won = |(s, c): (&f64, &f64)| {
+        if s > c {
+            1.0
+        } else if s < c {
+            0.0
+        } else {
+            0.5
+        }
+    };
+    ratio(&subject.iter().zip(control).map(|pair| (won(pair), 1.0)).collect::<Vec<_>>(), seed)
+}
+
+/// Prompts of a world as PPO takes them: those that fit, encoded.
+///
+/// # Errors
+/// [`Error::Text`] for a prompt that the template refuses.
+pub fn encode(model: &Checkpoint, path: &Path, prompts: &[Prompt]) -> Result<Vec<ppo::PromptTokens>, Error> {
+    let tokenizer = model.tokenizer(path)?;
+    prompts
+        .iter()
+        .map(|p| Ok(ppo::PromptTokens { id: p.id.clone(), tokens: encode_input(tokenizer, &p.input)? }))
+        .collect()
+}
