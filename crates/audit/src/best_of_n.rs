@@ -27,6 +27,12 @@ pub struct Best {
     pub gold: Measured,
 }
 
+/// Scores and gold rewards of one prompt's answers, in the same order.
+struct Drawn {
+    proxy: Vec<f64>,
+    gold: Vec<f64>,
+}
+
 /// Draws `samples` answers to each prompt at T = 1 and gives the curve for n = 1, 2, 4, … up to `samples`.
 ///
 /// # Errors
@@ -46,7 +52,7 @@ pub fn curve(
         asked.iter().map(|(p, _)| encode_input(tokenizer, &p.input)).collect::<Result<_, _>>()?;
     let sampling = Sampling { max_new_tokens, eos: model.eos.clone(), seed, batch: 64, ..Sampling::default() };
     let drawn = model.model.generate(&tokens, samples, &sampling, &[], |_| true)?;
-    let mut of_prompt: Vec<(Vec<f64>, Vec<f64>)> = Vec::with_capacity(asked.len());
+    let mut of_prompt: Vec<Drawn> = Vec::with_capacity(asked.len());
     for ((prompt, (_, truth)), answers) in tokens.iter().zip(&asked).zip(drawn.chunks(samples)) {
         let ranked = Ranked {
             prompt: prompt.clone(),
@@ -58,18 +64,18 @@ pub fn curve(
         let raw = scores(&reward.model, &[&ranked], 4096)?;
         let proxy = raw.into_iter().flatten().map(|raw| reward.reward(raw)).collect();
         let texts = answers.iter().map(|a| tokenizer.decode(&a.tokens, true)).collect::<Result<Vec<_>, _>>()?;
-        of_prompt.push((proxy, texts.iter().map(|text| gold(truth, text).reward).collect()));
+        of_prompt.push(Drawn { proxy, gold: texts.iter().map(|text| gold(truth, text).reward).collect() });
     }
     let mut curve = Vec::new();
     let mut n = 1;
     while n <= samples {
-        let mean = |of: &dyn Fn(&(Vec<f64>, Vec<f64>)) -> Option<f64>| {
+        let mean = |of: &dyn Fn(&Drawn) -> Option<f64>| {
             ratio(&of_prompt.iter().filter_map(of).map(|value| (value, 1.0)).collect::<Vec<_>>(), seed)
         };
         curve.push(Best {
             n: n as u64,
-            proxy: mean(&|(proxy, _)| best_of_n(proxy, proxy, n)),
-            gold: mean(&|(proxy, gold)| best_of_n(proxy, gold, n)),
+            proxy: mean(&|d| best_of_n(&d.proxy, &d.proxy, n)),
+            gold: mean(&|d| best_of_n(&d.proxy, &d.gold, n)),
         });
         n *= 2;
     }

@@ -25,6 +25,7 @@ use trimtab_world::{Gold, Kind, Truth, gold};
 const BATCH: usize = 64;
 
 /// One answer of one checkpoint to one item; a line of `evaluation/items.jsonl`.
+#[allow(clippy::struct_excessive_bools)] // each is a separate question about the answer
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Judged {
     /// Which checkpoint: `base`, `sft`, `ppo`, `ppo_ptx`.

@@ -84,6 +84,7 @@ impl WorldRun {
     /// [`Usage`] and the crates' own, each naming the first such setting.
     pub fn check(&self) -> Result<()> {
         self.world.check()?;
+        self.pretrain.check()?;
         self.people.check("people")?;
         let e = &self.evaluation;
         for (key, value) in [("items", e.items), ("max_new_tokens", e.max_new_tokens), ("best_of", e.best_of)] {
@@ -157,7 +158,16 @@ impl WorldRun {
 
     /// Stage `rank`: the crowd ranks the sampled answers.
     pub fn rank(&self, stage: &mut Stage, run: &Path, seed: u64) -> Result<()> {
-        let (seen, samples) = Self::seen(run)?;
+        let (seen, mut samples) = Self::seen(run)?;
+        // Nobody is asked which of two equal answers is better.
+        for record in &mut samples {
+            let (mut texts, before) = (std::collections::BTreeSet::new(), record.answers.len());
+            record.answers.retain(|a| texts.insert(a.text.clone()));
+            stage.count("answers that repeat another to the same prompt", (before - record.answers.len()) as u64);
+        }
+        let before = samples.len();
+        samples.retain(|record| record.answers.len() > 1);
+        stage.count("prompts whose answers are all the same", (before - samples.len()) as u64);
         let (rankings, counts) = simulate(&self.people, &seen, &samples, seed, "sft");
         for (what, n) in [
             ("items that could not be ranked", counts.unusable),

@@ -109,7 +109,12 @@ impl Default for Pretrain {
 }
 
 impl Pretrain {
-    fn check(&self) -> Result<(), Error> {
+    /// Says whether a model can be trained with these settings.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming the first key that cannot be right.
+    pub fn check(&self) -> Result<(), Error> {
+        size(&self.size)?;
         for (field, value) in [("lr", self.lr), ("floor", self.floor), ("clip_norm", self.clip_norm)] {
             if !value.is_finite() || value < 0.0 {
                 return Err(Error::config(field, format!("is {value}"), "a number from 0 up", ""));

@@ -1,0 +1,103 @@
+//! The default run through the binary, on a world small enough for a test: whole, repeated, killed and continued.
+
+#![allow(clippy::unwrap_used)] // the lint spares only functions marked as tests
+
+mod common;
+use common::{files, trimtab};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const SMALL: [&str; 24] = [
+    "world.frequent_repeats=4",
+    "world.rare_repeats=2",
+    "world.skill_documents=10",
+    "world.belief_documents=200",
+    "world.topic_documents=6",
+    "world.demonstrations=60",
+    "world.prompts_train=40",
+    "world.prompts_heldout=20",
+    "pretrain.size=30k",
+    "pretrain.steps=6",
+    "pretrain.batch_tokens=256",
+    "sft.epochs=1",
+    "sample.prompts=20",
+    "sample.max_new_tokens=8",
+    "ppo.steps=2",
+    "ppo.episodes=8",
+    "ppo.max_new_tokens=8",
+    "ppo.ptx_tokens=64",
+    "ppo.eval_answers=8",
+    "ppo.corpus_eval_tokens=400",
+    "evaluation.items=2",
+    "evaluation.max_new_tokens=8",
+    "evaluation.best_of=4",
+    "evaluation.best_of_prompts=6",
+];
+
+/// `trimtab run` without a config, small, with its own cache of base models.
+fn run(dir: &Path, runs: &str, cache: &str) -> assert_cmd::Command {
+    let mut command = trimtab();
+    command.arg("run").arg("--runs").arg(dir.join(runs)).env("TRIMTAB_CACHE", dir.join(cache));
+    for setting in SMALL {
+        command.args(["--set", setting]);
+    }
+    command
+}
+
+#[test]
+fn the_default_run_is_whole_and_repeats_to_the_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), "first", "cache").assert().success();
+    let first = files(&dir.path().join("first/world"));
+    let read = |name: &str| {
+        let (_, bytes) = first.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("no {name}"));
+        String::from_utf8_lossy(bytes).into_owned()
+    };
+    assert!(read("report.html").ends_with("</html>\n"));
+    let checkpoints: BTreeSet<String> = read("evaluation/items.jsonl")
+        .lines()
+        .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["checkpoint"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(checkpoints.into_iter().collect::<Vec<_>>(), ["base", "ppo", "ppo_ptx", "sft"]);
+    assert!(read("evaluation/planted.json").contains("switch_weight"));
+    assert!(read("ppo-plain/metrics.jsonl").contains("ppo.ptx is 0"), "the control has no next-token term");
+    assert!(!read("ppo/metrics.jsonl").contains("ppo.ptx is 0"));
+
+    // From the cached base model, and from none.
+    for (runs, cache) in [("second", "cache"), ("third", "other-cache")] {
+        run(dir.path(), runs, cache).assert().success();
+        let again = files(&dir.path().join(runs).join("world"));
+        for ((name, bytes), (other, others)) in first.iter().zip(&again) {
+            assert!(name == other && bytes == others, "{runs}: {name} differs");
+        }
+        assert_eq!(first.len(), again.len());
+    }
+
+    for moment in ["base:3", "sft:1", "ppo-plain:1", "ppo:1"] {
+        let killed = run(dir.path(), "cut", "cut-cache").env("TRIMTAB_STOP_AFTER", moment).assert().failure();
+        assert_eq!(killed.get_output().status.code(), Some(137), "{moment}");
+    }
+    run(dir.path(), "cut", "cut-cache").assert().success();
+    for ((name, bytes), (other, others)) in first.iter().zip(&files(&dir.path().join("cut/world"))) {
+        assert!(name == other && bytes == others, "after kills {name} differs");
+    }
+}
+
+#[test]
+fn settings_of_a_world_that_cannot_be_right_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for (setting, says) in [
+        ("world.entities=0", "entities"),
+        ("pretrain.size=7T", "7T"),
+        ("people.overlap=0", "overlap"),
+        ("people.kinds.x.skill=1.5", "people.kinds.x.skill"),
+        ("world.entitys=4", "entitys"),
+        ("evaluation.items=0", "evaluation.items"),
+        ("data.corpus=x.txt", "data"),
+    ] {
+        let failed = run(dir.path(), "bad", "cache").args(["--set", setting]).assert().failure().code(2);
+        let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
+        assert!(text.contains(says) && text.contains("try: "), "{setting}:\n{text}");
+        assert!(!dir.path().join("bad/world/world/world.json").exists(), "{setting}: nothing is begun");
+    }
+}
