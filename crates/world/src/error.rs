@@ -32,7 +32,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// A setting of the section `world`, or of another one where the name has its own.
     pub(crate) fn config(field: &str, what: impl Into<String>, expected: &str, hint: &str) -> Self {
-        Self::Config(Problem::new(format!("world.{field}"), what, expected, hint))
+        let key = if field.contains('.') { field.to_owned() } else { format!("world.{field}") };
+        let hint =
+            if hint.is_empty() { format!("--set {key}=VALUE, or no such key for its default") } else { hint.into() };
+        Self::Config(Problem::new(key, what, expected, hint))
     }
 }

@@ -54,7 +54,7 @@ pub fn sizes() -> [&'static str; 6] {
 pub fn size(name: &str) -> Result<ModelConfig, Error> {
     let Some((_, [width, inner, blocks, heads])) = SIZES.into_iter().find(|(known, _)| *known == name) else {
         let expected = format!("one of {}", sizes().join(", "));
-        return Err(Error::config("size", format!("there is no size {name:?}"), &expected, ""));
+        return Err(Error::config("pretrain.size", format!("there is no size {name:?}"), &expected, ""));
     };
     Ok(ModelConfig {
         architecture: Architecture::Llama,
@@ -117,12 +117,17 @@ impl Pretrain {
         size(&self.size)?;
         for (field, value) in [("lr", self.lr), ("floor", self.floor), ("clip_norm", self.clip_norm)] {
             if !value.is_finite() || value < 0.0 {
-                return Err(Error::config(field, format!("is {value}"), "a number from 0 up", ""));
+                return Err(Error::config(
+                    &format!("pretrain.{field}"),
+                    format!("is {value}"),
+                    "a number from 0 up",
+                    "",
+                ));
             }
         }
         if self.steps == 0 || self.batch_tokens == 0 {
             let what = format!("{} steps of {} tokens", self.steps, self.batch_tokens);
-            return Err(Error::config("steps", what, "at least one step of one token", ""));
+            return Err(Error::config("pretrain.steps", what, "at least one step of one token", ""));
         }
         Ok(())
     }
