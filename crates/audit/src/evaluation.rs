@@ -10,11 +10,11 @@
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use trimtab_alignment::Error;
 use trimtab_alignment::checkpoint::Checkpoint;
 use trimtab_alignment::example::Example;
 use trimtab_alignment::stage::ratio;
 use trimtab_alignment::update::negative_log_likelihoods;
-use trimtab_alignment::{Error, ppo};
 use trimtab_engine::generate::{Sampling, Stop};
 use trimtab_stats::Measured;
 use trimtab_text::encode::encode_input;
@@ -175,16 +175,4 @@ pub fn win_rate(subject: &[f64], control: &[f64], seed: u64) -> Measured {
         }
     };
     ratio(&subject.iter().zip(control).map(|pair| (won(pair), 1.0)).collect::<Vec<_>>(), seed)
-}
-
-/// Prompts of a world as PPO takes them: those that fit, encoded.
-///
-/// # Errors
-/// [`Error::Text`] for a prompt that the template refuses.
-pub fn encode(model: &Checkpoint, path: &Path, prompts: &[Prompt]) -> Result<Vec<ppo::PromptTokens>, Error> {
-    let tokenizer = model.tokenizer(path)?;
-    prompts
-        .iter()
-        .map(|p| Ok(ppo::PromptTokens { id: p.id.clone(), tokens: encode_input(tokenizer, &p.input)? }))
-        .collect()
 }
