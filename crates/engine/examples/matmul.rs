@@ -4,7 +4,7 @@
 //! weights in cache (one copy) and from memory (many copies, read in turn).
 
 use std::time::Instant;
-use trimtab_engine::kernels::matmul::{matmul_nn, matmul_nt, matmul_nt_few, matmul_tn};
+use trimtab_engine::kernels::matmul::{FewJob, matmul_nn, matmul_nt, matmul_nt_few, matmul_tn};
 
 /// Seconds of the fastest of the runs that fit in a quarter of a second, at least five.
 fn best(mut run: impl FnMut()) -> f64 {
@@ -58,7 +58,7 @@ fn decoding() {
             let mut y = vec![0.0; m * n];
             let seconds = best(|| {
                 for w in &weights {
-                    matmul_nt_few(&mut y, &x, w, m, n, k);
+                    matmul_nt_few(&mut [FewJob { y: &mut y, w, n }], &x, m, k, false);
                 }
             });
             let read = 1e-9 * (n * k * copies) as f64 / seconds;

@@ -12,10 +12,11 @@ mod draw;
 use crate::batch::{InputError, PackedBatch};
 use crate::forward::{Pass, Trace};
 use crate::hooks::{Action, Hook, check_hooks};
+use crate::kernels::decode::{Cache, attend};
+use crate::kernels::matmul::{FewJob, matmul_nt_few};
 use crate::kernels::norm::rms_norm;
 use crate::kernels::rope::{Angles, to_heads};
 use crate::kernels::swiglu::swiglu;
-use crate::kernels::vector::{axpy, dot, exp_shift_sum, max};
 use crate::linear::{DropoutSeed, Linear, forward_few};
 use crate::lora::Module;
 use crate::model::Model;
@@ -103,9 +104,9 @@ pub struct Progress {
 /// The answer to [`Progress`]: go on, or stop everything and return what is finished.
 pub type Continue = bool;
 
-/// Keys and values of a prompt, per block, head-major; and the logits that follow it.
+/// Keys and values of a prompt, by block and key head; and the logits that follow it.
 struct Prefix {
-    blocks: Vec<[Vec<f32>; 2]>,
+    caches: Vec<Cache>,
     tokens: usize,
     logits: Vec<f32>,
 }
@@ -115,8 +116,8 @@ struct Slot {
     prompt: usize,
     sample: usize,
     prefix: Arc<Prefix>,
-    /// Keys and values of its own tokens: `[block·2·heads]`, each `[tokens, head_dim]`.
-    own: Vec<Vec<f32>>,
+    /// Keys and values of its own tokens, by block and key head.
+    own: Vec<Cache>,
     rng: ChaCha8Rng,
     tokens: Vec<u32>,
     logprobs: Vec<f32>,
@@ -129,7 +130,7 @@ impl Slot {
             prompt,
             sample,
             prefix,
-            own: vec![Vec::new(); c.num_hidden_layers * 2 * c.num_key_value_heads],
+            own: vec![Cache::default(); c.num_hidden_layers * c.num_key_value_heads],
             rng: stream(seed, prompt, sample),
             tokens: Vec::new(),
             logprobs: Vec::new(),
@@ -290,7 +291,6 @@ struct Decoder<'m> {
     q_heads: Vec<f32>,
     k_heads: Vec<f32>,
     o: Vec<f32>,
-    y: Vec<f32>,
     gate: Vec<f32>,
     up: Vec<f32>,
     act: Vec<f32>,
@@ -313,7 +313,6 @@ impl<'m> Decoder<'m> {
             q_heads: Vec::new(),
             k_heads: Vec::new(),
             o: Vec::new(),
-            y: Vec::new(),
             gate: Vec::new(),
             up: Vec::new(),
             act: Vec::new(),
@@ -341,16 +340,15 @@ impl<'m> Decoder<'m> {
             }
             let (n, first) = (batch.len(), out.len());
             out.extend(
-                ranges.iter().map(|(p, at)| (*p, Prefix { blocks: Vec::new(), tokens: at.len(), logits: Vec::new() })),
+                ranges.iter().map(|(p, at)| (*p, Prefix { caches: Vec::new(), tokens: at.len(), logits: Vec::new() })),
             );
             let pass = Pass { hooks: self.hooks, ..Pass::read() };
             self.model.forward_with(&batch, &mut self.trace, pass, |_, block| {
                 for ((_, at), (_, prefix)) in ranges.iter().zip(&mut out[first..]) {
-                    let cut = |x: &[f32]| -> Vec<f32> {
-                        let of_head = |h: usize| &x[(h * n + at.start) * heads.dim..(h * n + at.end) * heads.dim];
-                        (0..heads.kv).flat_map(of_head).copied().collect()
-                    };
-                    prefix.blocks.push([cut(&block.k), cut(&block.v)]);
+                    for head in 0..heads.kv {
+                        let rows = (head * n + at.start) * heads.dim..(head * n + at.end) * heads.dim;
+                        prefix.caches.push(Cache::of(&block.k[rows.clone()], &block.v[rows], heads.dim));
+                    }
                 }
             })?;
             let last: Vec<usize> = ranges.iter().map(|(_, at)| at.end - 1).collect();
@@ -385,7 +383,7 @@ impl<'m> Decoder<'m> {
             let map = |module| Linear { model, layer: l, module, dropout: DropoutSeed::default() };
             rms_norm(&mut self.n, &self.x, model.params.get(ids.input_norm), &mut self.inv_rms, eps);
             let qkv = [map(Module::QProj), map(Module::KProj), map(Module::VProj)];
-            forward_few(&qkv, &mut [&mut self.q, &mut self.k, &mut self.v], &self.n);
+            forward_few(&qkv, &mut [&mut self.q, &mut self.k, &mut self.v], &self.n, false);
             if let Some(norms) = ids.qk_norm {
                 for (rows, norm) in [&mut self.q, &mut self.k].into_iter().zip(norms) {
                     let pre = rows.clone();
@@ -406,19 +404,19 @@ impl<'m> Decoder<'m> {
                     .enumerate()
                     .for_each(|(row, (slot, o))| attend(row, slot, o));
             }
-            forward_few(&[map(Module::OProj)], &mut [&mut self.y], &self.o);
-            axpy(&mut self.x, 1.0, &self.y);
+            forward_few(&[map(Module::OProj)], &mut [&mut self.x], &self.o, true);
             rms_norm(&mut self.n, &self.x, model.params.get(ids.post_norm), &mut self.inv_rms, eps);
-            forward_few(&[map(Module::GateProj), map(Module::UpProj)], &mut [&mut self.gate, &mut self.up], &self.n);
+            let halves = &mut [&mut self.gate, &mut self.up];
+            forward_few(&[map(Module::GateProj), map(Module::UpProj)], halves, &self.n, false);
             swiglu(&mut self.act, &self.gate, &self.up);
-            forward_few(&[map(Module::DownProj)], &mut [&mut self.y], &self.act);
-            axpy(&mut self.x, 1.0, &self.y);
+            forward_few(&[map(Module::DownProj)], &mut [&mut self.x], &self.act, true);
         }
         self.run_hooks(c.num_hidden_layers, &positions);
         rms_norm(&mut self.n, &self.x, model.params.get(model.params.final_norm()), &mut self.inv_rms, eps);
         self.logits.resize(rows * c.vocab_size, 0.0);
         let w = model.params.get(model.params.lm_head());
-        crate::kernels::matmul::matmul_nt_few(&mut self.logits, &self.n, w, rows, c.vocab_size, c.hidden_size);
+        let job = FewJob { y: &mut self.logits, w, n: c.vocab_size };
+        matmul_nt_few(&mut [job], &self.n, rows, c.hidden_size, false);
     }
 
     fn run_hooks(&mut self, layer: usize, positions: &[u32]) {
@@ -441,28 +439,14 @@ fn attend_one(
     o: &mut [f32],
     h: crate::kernels::attention::Heads,
 ) {
-    let (dim, group, before) = (h.dim, h.q / h.kv, slot.prefix.tokens);
-    let rate = 1.0 / (dim as f32).sqrt();
+    let (dim, group) = (h.dim, h.q / h.kv);
+    let mut scratch = Vec::new();
     for kv in 0..h.kv {
-        let at = (layer * h.kv + kv) * 2;
-        slot.own[at].extend_from_slice(&k_heads[(kv * rows + row) * dim..][..dim]);
-        slot.own[at + 1].extend_from_slice(&v_rows[(row * h.kv + kv) * dim..][..dim]);
-        let [pk, pv] = &slot.prefix.blocks[layer];
-        let keys = || pk[kv * before * dim..][..before * dim].chunks_exact(dim).chain(slot.own[at].chunks_exact(dim));
-        let values =
-            || pv[kv * before * dim..][..before * dim].chunks_exact(dim).chain(slot.own[at + 1].chunks_exact(dim));
-        let total = before + slot.own[at].len() / dim;
-        let skip = h.window.map_or(0, |w| total.saturating_sub(w));
+        let at = layer * h.kv + kv;
+        slot.own[at].push(&k_heads[(kv * rows + row) * dim..][..dim], &v_rows[(row * h.kv + kv) * dim..][..dim]);
         for head in kv * group..(kv + 1) * group {
-            let q = &q_heads[(head * rows + row) * dim..][..dim];
-            let mut s: Vec<f32> = keys().skip(skip).map(|k| dot(q, k) * rate).collect();
-            let top = max(&s);
-            let sum = exp_shift_sum(&mut s, top);
-            let out = &mut o[head * dim..][..dim];
-            out.fill(0.0);
-            for (p, v) in s.iter().zip(values().skip(skip)) {
-                axpy(out, p / sum, v);
-            }
+            let (q, out) = (&q_heads[(head * rows + row) * dim..][..dim], &mut o[head * dim..][..dim]);
+            attend(out, q, &slot.prefix.caches[at], &slot.own[at], h.window, &mut scratch);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One linear map of a block, with its bias and its adapter: the only place that knows all three.
 
-use crate::kernels::matmul::{FewJob, matmul_nn, matmul_nt, matmul_nt_few, matmul_nt_few_multi, matmul_tn};
+use crate::kernels::matmul::{FewJob, matmul_nn, matmul_nt, matmul_nt_few, matmul_tn};
 use crate::kernels::vector::{axpy, scale};
 use crate::lora::{self, Module};
 use crate::model::{Grads, Model, linear_id};
@@ -164,17 +164,16 @@ impl<'m> Linear<'m> {
         if let Some(l) = self.lora() {
             let rows = x.len() / inner;
             let mut xa = vec![0.0; rows * l.rank];
-            matmul_nt_few(&mut xa, x, l.a, rows, l.rank, inner);
+            matmul_nt_few(&mut [FewJob { y: &mut xa, w: l.a, n: l.rank }], x, rows, inner, false);
             scale(&mut xa, l.scaling);
-            let mut delta = vec![0.0; rows * out];
-            matmul_nt_few(&mut delta, &xa, l.b, rows, out, l.rank);
-            axpy(y, 1.0, &delta);
+            matmul_nt_few(&mut [FewJob { y, w: l.b, n: out }], &xa, rows, l.rank, true);
         }
     }
 }
 
-/// Maps of one block that share their input, at decoding time: few rows, no dropout, rows independent of each other.
-pub(crate) fn forward_few(maps: &[Linear<'_>], ys: &mut [&mut Vec<f32>], x: &[f32]) {
+/// [`Linear::forward`] at decoding time, for maps of one block that share their input: few rows, no dropout. The same
+/// bits as there.
+pub(crate) fn forward_few(maps: &[Linear<'_>], ys: &mut [&mut Vec<f32>], x: &[f32], accumulate: bool) {
     let inner = maps[0].shape()[1];
     let rows = x.len() / inner;
     let mut jobs: Vec<FewJob<'_>> = maps
@@ -186,7 +185,7 @@ pub(crate) fn forward_few(maps: &[Linear<'_>], ys: &mut [&mut Vec<f32>], x: &[f3
             FewJob { y, w: map.weight(), n }
         })
         .collect();
-    matmul_nt_few_multi(&mut jobs, x, rows, inner);
+    matmul_nt_few(&mut jobs, x, rows, inner, accumulate);
     for (map, y) in maps.iter().zip(ys) {
         map.finish_few(y, x);
     }

@@ -8,12 +8,15 @@
 //!    that several answers share), so the keys of a prompt are computed once for all its answers.
 //! 2. Query rows go in blocks against only the keys that they may see; one block of scores is alive per thread. The
 //!    backward recomputes the scores from the kept log-sum-exp (Dao et al. 2022, arXiv:2205.14135, section 3.1).
-//! 3. A task owns all segments that share keys, for one key head, so gradients of shared keys need no locks and are
+//! 3. A query's output is the same bits wherever it stands: packed, alone, after a shared prefix, or at decoding time
+//!    ([`super::decode`]).
+//! 4. A task owns all segments that share keys, for one key head, so gradients of shared keys need no locks and are
 //!    summed in one fixed order.
 
 use super::matmul::gemm_serial;
 use super::vector::{dot, exp_shift_sum, max, scale, simd};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Query rows of one block.
@@ -142,6 +145,16 @@ fn slice_of<'a>(x: &'a [f32], head: usize, tokens: usize, dim: usize, family: &F
     &x[(head * tokens + family.tokens.start) * dim..(head * tokens + family.tokens.end) * dim]
 }
 
+/// The rows of a segment behind those of its prefix, copied only where they are apart.
+fn joined<'a>(x: &'a [f32], segment: &Segment, base: usize, dim: usize) -> Cow<'a, [f32]> {
+    let rows = |r: &Range<usize>| &x[(r.start - base) * dim..(r.end - base) * dim];
+    match &segment.prefix {
+        Some(prefix) if prefix.end == segment.tokens.start => Cow::Borrowed(rows(&(prefix.start..segment.tokens.end))),
+        Some(prefix) => Cow::Owned([rows(prefix), rows(&segment.tokens)].concat()),
+        None => Cow::Borrowed(rows(&segment.tokens)),
+    }
+}
+
 /// `o [q heads, tokens, dim]` from head-major, rotated `q`, `k` and `v`; keeps the log-sum-exp of scores `[q heads, tokens]`.
 ///
 /// # Panics
@@ -164,13 +177,16 @@ pub fn attention(o: &mut [f32], lse: &mut [f32], q: &[f32], k: &[f32], v: &[f32]
             let k = slice_of(k, head / group, tokens, dim, family);
             let v = slice_of(v, head / group, tokens, dim, family);
             for segment in &family.segments {
+                // One list of keys, so that sums over it are cut at the same places as in a sequence without a prefix.
+                let [k, v] = [k, v].map(|x| joined(x, segment, base, dim));
                 for block in blocks(segment) {
-                    let keys = keys_of(segment, &block);
-                    let n_keys = keys.before + keys.parts[1].len();
+                    let seen = keys_of(segment, &block);
+                    let n_keys = seen.before + seen.parts[1].len();
+                    let keys = Keys { parts: [0..0, 0..n_keys], ..seen };
                     let rows = block.start - base..block.end - base;
                     scratch.resize(BLOCK * n_keys, 0.0);
                     let s = &mut scratch[..block.len() * n_keys];
-                    block_scores(s, n_keys, &q[rows.start * dim..rows.end * dim], k, &keys, base, dim);
+                    block_scores(s, n_keys, &q[rows.start * dim..rows.end * dim], &k, &keys, 0, dim);
                     for (row, query) in s.chunks_exact_mut(n_keys).zip(block.clone()) {
                         let seen = visible(&heads, segment, &keys, query);
                         row[..seen.start].fill(0.0);
@@ -181,7 +197,7 @@ pub fn attention(o: &mut [f32], lse: &mut [f32], q: &[f32], k: &[f32], v: &[f32]
                         scale(row, 1.0 / total);
                         lse[query - base] = top + total.ln();
                     }
-                    times_keys(&mut o[rows.start * dim..rows.end * dim], s, n_keys, v, &keys, base, dim);
+                    times_keys(&mut o[rows.start * dim..rows.end * dim], s, n_keys, &v, &keys, 0, dim);
                 }
             }
         },

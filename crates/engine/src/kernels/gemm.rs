@@ -6,20 +6,23 @@
 //! 2. Threads claim work through counters inside one fork-join, so a call costs one rayon region.
 //! 3. Lines are fetched ahead one by one between the multiply-adds of a tile: its corner of C (to be written, which
 //!    spares the wait for the core that wrote it last), the next shared panel, and the source of the next packing.
-//! 4. The block of the summed dimension depends on its length alone and elements are summed in order, so that an
-//!    element's value depends neither on its place in C nor on the size of C, the number of threads, or their timing.
+//! 4. Blocks of the summed dimension have one fixed length and elements are summed in order, so that an element's value
+//!    depends neither on its place in C nor on the size of C, the number of threads, or their timing; and zeros behind
+//!    the last term change nothing.
 //!
 //! K. Goto and R. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34(3), 2008;
 //! F. van Zee and R. van de Geijn, "BLIS: a framework for rapidly instantiating BLAS functionality", ACM TOMS 41(3), 2015.
 
-use super::simd::{Kernels, Lanes, Pack, Tile};
+use super::simd::{FOLD, Kernels, Lanes, Pack, Tile};
 use std::cell::Cell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::LocalKey;
 
-/// Longest block of the summed dimension.
-const MAX_DEPTH: usize = 640;
+/// Length of a block of the summed dimension: whole partial sums.
+pub(super) const MAX_DEPTH: usize = 7 * FOLD;
+/// Values by which packing along the summed dimension fetches ahead.
+pub(super) const AHEAD: usize = 64;
 /// Most values of the packed shared operand in one round: it should stay in the third-level cache with everything else.
 const MAX_SHARED: usize = 512 << 10;
 /// Most values of a packed private piece: it should stay in the second-level cache.
@@ -80,20 +83,20 @@ pub(super) fn fork(threads: usize, f: &(impl Fn() + Sync)) {
 }
 
 thread_local! {
-    static SHARED: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
-    static PRIVATE: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+    pub(super) static SHARED: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+    pub(super) static PRIVATE: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
 }
 
 /// A cache line of values.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Line {
+pub(super) struct Line {
     _values: [f32; 16],
 }
 
 /// Lends `len` values of a buffer that this thread keeps between calls. The buffer is taken out of its cell for the
 /// time of use, since a thread that waits inside rayon may start another product.
-fn with_buffer(cell: &'static LocalKey<Cell<Vec<Line>>>, len: usize, f: impl FnOnce(*mut f32)) {
+pub(super) fn with_buffer(cell: &'static LocalKey<Cell<Vec<Line>>>, len: usize, f: impl FnOnce(*mut f32)) {
     let mut lines = cell.take();
     if lines.len() < len.div_ceil(16) {
         lines.resize(len.div_ceil(16), Line { _values: [0.0; 16] });
@@ -131,7 +134,7 @@ impl Plan {
         let row_panels = p.m.div_ceil(kernels.tile_rows);
         let col_panels = p.n.div_ceil(kernels.tile_cols);
         let share_b = p.n <= 2 * p.m;
-        let depth = block(p.k, MAX_DEPTH);
+        let depth = p.k.next_multiple_of(8).min(MAX_DEPTH);
         let (shared_panels, private_panels) = if share_b { (col_panels, row_panels) } else { (row_panels, col_panels) };
         let (shared_stride, private_stride) =
             if share_b { (kernels.tile_cols, kernels.a_stride) } else { (kernels.a_stride, kernels.tile_cols) };
@@ -175,12 +178,6 @@ impl Plan {
 /// 4 KiB, from falling on the same lines of the first-level cache.
 fn panel_len(depth: usize, stride: usize) -> usize {
     (depth * stride).next_multiple_of(16) + 48
-}
-
-/// `len` cut into equal blocks of at most `max`: the length of a block, a function of `len` alone.
-fn block(len: usize, max: usize) -> usize {
-    let blocks = len.div_ceil(max);
-    len.div_ceil(blocks).next_multiple_of(8)
 }
 
 #[derive(Default)]
@@ -272,6 +269,7 @@ impl Job<'_> {
                 stride: shared_stride,
                 dst: block.add(panel * panel_len(len, shared_stride) + step * shared_stride),
                 panel: panel_len(len, shared_stride),
+                ahead: AHEAD,
             });
         }
     }
@@ -295,6 +293,7 @@ impl Job<'_> {
                     stride: private_stride,
                     dst: private,
                     panel: panel_len(len, private_stride),
+                    ahead: AHEAD,
                 });
             }
             let tiles = piece.shared.len() * piece.count;

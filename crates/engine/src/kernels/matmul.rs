@@ -106,19 +106,7 @@ fn holds(slice: &[f32], rows: (usize, usize), cols: (usize, usize)) -> bool {
     last(rows).zip(last(cols)).and_then(|(r, c)| r.checked_add(c)).is_some_and(|end| end < slice.len())
 }
 
-/// Forward of a linear layer for few rows, as in decoding: `y = x · wᵀ`, reading `w` from memory once for 64 rows.
-///
-/// Shapes: `y [m, n]`, `x [m, k]`, `w [n, k]`. A row of `y` is the same bits whatever `m` is, wherever the row stands
-/// in `x`, and however many threads run: its summation order depends on `k` and the instruction set only. It is not
-/// the order of [`matmul_nt`], whose results differ by rounding.
-///
-/// # Panics
-/// If a slice does not have its shape.
-pub fn matmul_nt_few(y: &mut [f32], x: &[f32], w: &[f32], m: usize, n: usize, k: usize) {
-    matmul_nt_few_multi(&mut [FewJob { y, w, n }], x, m, k);
-}
-
-/// One of several weights that share an input in [`matmul_nt_few_multi`].
+/// One of several weights that share an input in [`matmul_nt_few`].
 pub struct FewJob<'a> {
     /// Result, `[m, n]`.
     pub y: &'a mut [f32],
@@ -128,11 +116,12 @@ pub struct FewJob<'a> {
     pub n: usize,
 }
 
-/// [`matmul_nt_few`] for several weights that share the input `x [m, k]`: one parallel region for each four of them.
+/// [`matmul_nt`] for few rows, as in decoding, and several weights that share the input `x [m, k]`: the same bits, with
+/// `w` read from memory once for 64 rows, in one parallel region for each four weights.
 ///
 /// # Panics
 /// If a slice does not have its shape.
-pub fn matmul_nt_few_multi(jobs: &mut [FewJob<'_>], x: &[f32], m: usize, k: usize) {
+pub fn matmul_nt_few(jobs: &mut [FewJob<'_>], x: &[f32], m: usize, k: usize, accumulate: bool) {
     assert!(is(x, m, k), "x [{m}, {k}]");
     let mut targets = [Target { y: std::ptr::null_mut(), w: std::ptr::null(), n: 0 }; 4];
     for jobs in jobs.chunks_mut(targets.len()) {
@@ -144,9 +133,9 @@ pub fn matmul_nt_few_multi(jobs: &mut [FewJob<'_>], x: &[f32], m: usize, k: usiz
         }
         let small = values.saturating_mul(m.max(4)) < few_rows::MIN_PARALLEL;
         let threads = if small { 1 } else { rayon::current_num_threads() };
-        // SAFETY: the slices have their shapes, the results are borrowed mutably, and the kernel was chosen by what the
+        // SAFETY: the slices have their shapes, the results are borrowed mutably, and the kernels were chosen by what the
         // processor has.
-        unsafe { few_rows::run(few_rows::best(), &targets[..jobs.len()], x.as_ptr(), m, k, threads) }
+        unsafe { few_rows::run(simd::best(), &targets[..jobs.len()], x.as_ptr(), (m, k), accumulate, threads) }
     }
 }
 
@@ -352,80 +341,68 @@ mod tests {
         matmul_nt(&mut [], &[], &[], 1 << 32, 1 << 32, 0, false);
     }
 
-    /// Every path of the product for few rows.
-    fn few(kernel: &few_rows::Kernel, x: &[f32], ws: &[(&[f32], usize)], k: usize, threads: usize) -> Vec<Vec<f32>> {
-        let m = x.len() / k.max(1);
-        let mut ys: Vec<Vec<f32>> = ws.iter().map(|(_, n)| vec![f32::NAN; m * n]).collect();
-        let target = |(y, &(w, n)): (&mut Vec<f32>, &(&[f32], usize))| Target { y: y.as_mut_ptr(), w: w.as_ptr(), n };
-        let targets: Vec<Target> = ys.iter_mut().zip(ws).map(target).collect();
-        // SAFETY: the vectors have these shapes, and the kernel is available.
-        unsafe { few_rows::run(kernel, &targets, x.as_ptr(), m, k, threads) }
-        ys
-    }
-
+    /// Law: however many rows, weights and threads share the work, the product for few rows has the large product's bits.
     #[test]
-    fn few_rows_agree_with_f64_on_awkward_sizes() {
-        for kernel in few_rows::available() {
-            for m in [1, 2, 3, 4, 5, 6, 7, 9, 13, 16, 31, 64, 65, 130] {
-                for n in SIZES {
-                    for k in SIZES {
-                        if m * n * k <= 200_000 {
-                            let (x, w) = (noise(m * k, 1), noise(n * k, 2));
-                            let y = few(kernel, &x, &[(&w, n)], k, 1 + m % 3);
-                            let (a, b) = (|i: usize, p: usize| x[i * k + p], |p: usize, j: usize| w[j * k + p]);
-                            check(kernel.name, (m, n, k), (&y[0], &[], n), (1.0, a), (0.0, b));
-                        }
+    fn few_rows_have_the_bits_of_the_large_product() {
+        let few = |kernels: &simd::Kernels, x: &[f32], ws: &[(&[f32], usize)], y: &mut [Vec<f32>], k, add, threads| {
+            let target =
+                |(y, &(w, n)): (&mut Vec<f32>, &(&[f32], usize))| Target { y: y.as_mut_ptr(), w: w.as_ptr(), n };
+            let targets: Vec<Target> = y.iter_mut().zip(ws).map(target).collect();
+            // SAFETY: the vectors have these shapes, and the kernels are available.
+            unsafe { few_rows::run(kernels, &targets, x.as_ptr(), (x.len() / k, k), add, threads) }
+        };
+        for kernels in simd::available() {
+            for (n, k) in [(70, 577), (33, 64), (9, 31), (4, 1), (17, 1300), (5, 672), (64, 96)] {
+                for m in [1, 2, 5, 7, 14, 15, 31, 64, 65, 130] {
+                    let (x, w, other) = (noise(m * k, 1), noise(n * k, 2), noise(23 * k, 3));
+                    for add in [false, true] {
+                        let before = if add { noise(m * n, 4) } else { vec![f32::NAN; m * n] };
+                        let mut want = before.clone();
+                        let product = Product {
+                            m,
+                            n,
+                            k,
+                            alpha: 1.0,
+                            a: Lanes { ptr: x.as_ptr(), lane_stride: k, depth_stride: 1 },
+                            b: Lanes { ptr: w.as_ptr(), lane_stride: k, depth_stride: 1 },
+                            beta: if add { 1.0 } else { 0.0 },
+                            c: want.as_mut_ptr(),
+                            c_stride: n,
+                        };
+                        // SAFETY: the vectors have these shapes, and the kernels are available.
+                        unsafe { gemm::run(kernels, &product, 2) }
+                        let mut y = [vec![0.0; m * 23], before];
+                        few(kernels, &x, &[(&other, 23), (&w, n)], &mut y, k, add, 1 + m % 3);
+                        assert_eq!(y[1], want, "{} [{m}, {n}, {k}] add {add}", kernels.name);
                     }
                 }
             }
         }
     }
 
-    /// Law: a row is the same bits alone, among others, anywhere, on any number of threads, and beside other weights.
+    /// Law: zeros behind the last term change nothing, as where keys that a query may not see follow those it may.
     #[test]
-    fn few_rows_do_not_depend_on_each_other() {
-        for (n, k) in [(70, 577), (33, 64), (9, 31), (4, 1)] {
-            let m = 70;
-            let (x, w, other) = (noise(m * k, 1), noise(n * k, 2), noise(23 * k, 3));
-            for kernel in few_rows::available() {
-                let whole = few(kernel, &x, &[(&w, n)], k, 1).remove(0);
-                for threads in [2, 3, 4] {
-                    assert_eq!(whole, few(kernel, &x, &[(&w, n)], k, threads).remove(0), "{threads} threads");
-                }
-                for first in 0..m {
-                    for rows in [1, 2, 3, 4, 5, 6, 7, 16, 33] {
-                        let last = (first + rows).min(m);
-                        let part = few(kernel, &x[first * k..last * k], &[(&other, 23), (&w, n)], k, 1).remove(1);
-                        assert_eq!(whole[first * n..last * n], part, "{} rows {first}..{last}", kernel.name);
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn several_weights_equal_one_at_a_time() {
-        let (m, k) = (16, 190);
-        let x = noise(m * k, 1);
-        let sizes = [190, 1000, 3, 0, 65, 700];
-        let ws: Vec<Vec<f32>> = sizes.iter().map(|&n| noise(n * k, n as u64)).collect();
-        let mut together: Vec<Vec<f32>> = sizes.iter().map(|&n| vec![f32::NAN; m * n]).collect();
-        let mut jobs: Vec<FewJob<'_>> =
-            together.iter_mut().zip(&ws).zip(sizes).map(|((y, w), n)| FewJob { y, w, n }).collect();
-        matmul_nt_few_multi(&mut jobs, &x, m, k);
-        for ((y, w), n) in together.iter().zip(&ws).zip(sizes) {
-            let mut alone = vec![f32::NAN; m * n];
-            matmul_nt_few(&mut alone, &x, w, m, n, k);
-            assert_eq!(*y, alone);
+    fn zeros_at_the_end_of_a_sum_change_nothing() {
+        let (m, n, k) = (20, 40, 1500);
+        let (mut x, w) = (noise(m * k, 1), noise(n * k, 2));
+        for used in [1, 96, 100, 671, 672, 900] {
+            x.chunks_exact_mut(k).for_each(|row| row[used..].fill(0.0));
+            let mut whole = vec![0.0; m * n];
+            matmul_nt(&mut whole, &x, &w, m, n, k, false);
+            let cut = |v: &[f32]| -> Vec<f32> { v.chunks_exact(k).flat_map(|row| &row[..used]).copied().collect() };
+            let mut part = vec![0.0; m * n];
+            matmul_nt(&mut part, &cut(&x), &cut(&w), m, n, used, false);
+            assert_eq!(whole, part, "{used} of {k}");
+            x = noise(m * k, 1);
         }
     }
 
     #[test]
     fn few_rows_of_nothing() {
         let mut y = vec![f32::NAN; 6];
-        matmul_nt_few(&mut y, &[], &[], 2, 3, 0);
+        matmul_nt_few(&mut [FewJob { y: &mut y, w: &[], n: 3 }], &[], 2, 0, false);
         assert_eq!(y, [0.0; 6]);
-        matmul_nt_few(&mut [], &[], &[1.0; 6], 0, 2, 3);
-        matmul_nt_few(&mut [], &[1.0; 6], &[], 2, 0, 3);
+        matmul_nt_few(&mut [FewJob { y: &mut [], w: &[1.0; 6], n: 2 }], &[], 0, 3, false);
+        matmul_nt_few(&mut [FewJob { y: &mut [], w: &[], n: 0 }], &[1.0; 6], 2, 3, false);
     }
 }

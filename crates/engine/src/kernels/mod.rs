@@ -12,6 +12,7 @@
 
 pub mod adamw;
 pub mod attention;
+pub(crate) mod decode;
 mod few_rows;
 mod gemm;
 pub mod matmul;

@@ -7,20 +7,21 @@
 /// Lanes of every reduction below; fixed so that a sum does not depend on the instruction set.
 pub const LANES: usize = 16;
 
-/// Declares functions whose bodies are compiled for AVX-512, AVX2 and the baseline, and dispatched at run time.
+/// Declares functions whose bodies are compiled for AVX-512, AVX2 and the baseline, and dispatched at run time. In a body,
+/// the constant `FMA` says whether the instruction set has fused multiply-adds, for [`madd`].
 macro_rules! simd {
     ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block)*) => {$(
         $(#[$meta])*
         $vis fn $name($($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]
             #[allow(clippy::inline_always)] // the point: inlined into each wrapper, compiled with its features
-            fn body($($arg: $ty),*) $(-> $ret)? $body
+            fn body<const FMA: bool>($($arg: $ty),*) $(-> $ret)? $body
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-                fn v4($($arg: $ty),*) $(-> $ret)? { body($($arg),*) }
+                fn v4($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
                 #[target_feature(enable = "avx2,fma")]
-                fn v3($($arg: $ty),*) $(-> $ret)? { body($($arg),*) }
+                fn v3($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
                 if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("fma")
@@ -33,7 +34,7 @@ macro_rules! simd {
                     return unsafe { v3($($arg),*) };
                 }
             }
-            body($($arg),*)
+            body::<false>($($arg),*)
         }
     )*};
 }
@@ -61,6 +62,13 @@ pub fn exp(x: f32) -> f32 {
     let scale = f32::from_bits(((shifted.to_bits().wrapping_sub(ROUND.to_bits())).wrapping_add(127)) << 23);
     // Below the clamp the true value is under the smallest normal number.
     if x < -87.3 { 0.0 } else { e * scale }
+}
+
+/// a·b + c as the matrix kernels of the same instruction set compute it: with one rounding, or with two.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+pub fn madd<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { c + a * b }
 }
 
 /// 1 / (1 + exp(−x)).

@@ -1,0 +1,385 @@
+//! The kernels of AVX-512 and of AVX2 with FMA.
+
+use super::{FOLD, Kernels, Pack, Tile, pack_portable};
+use std::arch::x86_64::{
+    __m256, __m512, __mmask16, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_broadcast_ss,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps, _mm512_castpd_ps,
+    _mm512_castps_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_mul_ps,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
+    _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+};
+
+pub static AVX512: Kernels =
+    Kernels { name: "avx512", tile_rows: 14, a_stride: 16, tile_cols: 32, pack: pack_avx512, tile: tile_avx512 };
+pub static AVX2: Kernels =
+    Kernels { name: "avx2", tile_rows: 6, a_stride: 8, tile_cols: 16, pack: pack_avx2, tile: tile_avx2 };
+
+/// Steps of depth by which packing fetches ahead of its reads.
+const AHEAD: usize = 8;
+
+/// Brings a line into the first-level cache to be written. Stores retire one by one, and one to a line that another
+/// core holds waits for that core; asking for the lines ahead lets those waits overlap.
+#[inline]
+fn fetch_to_write(address: *const f32) {
+    // SAFETY: a hint that reads and changes nothing; processors with AVX2 have it.
+    unsafe { std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags)) }
+}
+
+/// Mask of the first `count` of 16 lanes.
+fn first(count: usize) -> __mmask16 {
+    if count >= 16 { 0xffff } else { (1 << count) - 1 }
+}
+
+/// # Safety
+/// As the portable one, on a processor with AVX-512F; `stride` is a multiple of 16.
+#[target_feature(enable = "avx512f")]
+unsafe fn pack_avx512(p: &Pack) {
+    if p.src.lane_stride != 1 && p.src.depth_stride != 1 {
+        // SAFETY: the same promise.
+        return unsafe { pack_portable(p) };
+    }
+    // SAFETY: masks keep every access within the sizes that the caller promises.
+    unsafe {
+        if p.src.lane_stride == 1 {
+            // Step by step over all panels, so that memory is read in order.
+            for d in 0..p.depth {
+                let row = p.src.ptr.add(d * p.src.depth_stride);
+                let ahead = row.wrapping_add(AHEAD * p.src.depth_stride);
+                let mut dst = p.dst.add(d * p.stride);
+                let mut lane = 0;
+                while lane < p.lanes {
+                    let lanes = p.width.min(p.lanes - lane);
+                    for part in (0..p.stride).step_by(16) {
+                        _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(lane + part).cast());
+                        fetch_to_write(dst.wrapping_add(4 * p.stride + part));
+                        let mask = first(lanes.saturating_sub(part));
+                        let values = _mm512_maskz_loadu_ps(mask, row.wrapping_add(lane + part));
+                        _mm512_storeu_ps(dst.add(part), values);
+                    }
+                    dst = dst.wrapping_add(p.panel);
+                    lane += p.width;
+                }
+            }
+            return;
+        }
+        for (q, lane) in (0..p.lanes).step_by(p.width).enumerate() {
+            let lanes = p.width.min(p.lanes - lane);
+            for part in (0..p.stride).step_by(16) {
+                let count = lanes.saturating_sub(part).min(16);
+                let src = p.src.ptr.wrapping_add((lane + part) * p.src.lane_stride);
+                let dst = p.dst.add(q * p.panel + part);
+                pack_transposed(dst, p.stride, src, p.src.lane_stride, count, p.depth, p.ahead);
+            }
+        }
+    }
+}
+
+/// 16 lanes (the first `count` of them present) whose depth is contiguous, transposed 16 by 16.
+#[target_feature(enable = "avx512f")]
+unsafe fn pack_transposed(
+    dst: *mut f32,
+    stride: usize,
+    src: *const f32,
+    lane_stride: usize,
+    count: usize,
+    depth: usize,
+    ahead: usize,
+) {
+    // SAFETY: masks and counts keep every access within the sizes that the caller promises.
+    unsafe {
+        let mut p = 0;
+        while p < depth {
+            let steps = (depth - p).min(16);
+            let mask = first(steps);
+            let mut r = [_mm512_setzero_ps(); 16];
+            if count == 16 && steps == 16 {
+                for i in 0..16 {
+                    r[i] = _mm512_loadu_ps(src.add(i * lane_stride + p));
+                }
+            } else {
+                for i in 0..16 {
+                    if i < count {
+                        r[i] = _mm512_maskz_loadu_ps(mask, src.add(i * lane_stride + p));
+                    }
+                }
+            }
+            for i in 0..16 {
+                fetch_to_write(dst.wrapping_add((p + 16 + i) * stride));
+                _mm_prefetch::<_MM_HINT_T1>(src.wrapping_add(i * lane_stride + p + ahead).cast());
+            }
+            transpose16(&mut r);
+            if steps == 16 {
+                for i in 0..16 {
+                    _mm512_storeu_ps(dst.add((p + i) * stride), r[i]);
+                }
+            } else {
+                for i in 0..16 {
+                    if i < steps {
+                        _mm512_storeu_ps(dst.add((p + i) * stride), r[i]);
+                    }
+                }
+            }
+            p += 16;
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transpose16(r: &mut [__m512; 16]) {
+    let mut t = [_mm512_setzero_ps(); 16];
+    for i in 0..8 {
+        t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    }
+    // Each 128-bit lane of u[4 q + s] holds column 4 lane + s of rows 4 q .. 4 q + 4.
+    let mut u = [_mm512_setzero_ps(); 16];
+    for q in 0..4 {
+        let [t0, t1, t2, t3] = [t[4 * q], t[4 * q + 1], t[4 * q + 2], t[4 * q + 3]].map(|v| _mm512_castps_pd(v));
+        u[4 * q] = _mm512_castpd_ps(_mm512_unpacklo_pd(t0, t2));
+        u[4 * q + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(t0, t2));
+        u[4 * q + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(t1, t3));
+        u[4 * q + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(t1, t3));
+    }
+    for s in 0..4 {
+        let (a, b, c, d) = (u[s], u[4 + s], u[8 + s], u[12 + s]);
+        let ab_even = _mm512_shuffle_f32x4::<0x88>(a, b);
+        let ab_odd = _mm512_shuffle_f32x4::<0xdd>(a, b);
+        let cd_even = _mm512_shuffle_f32x4::<0x88>(c, d);
+        let cd_odd = _mm512_shuffle_f32x4::<0xdd>(c, d);
+        r[s] = _mm512_shuffle_f32x4::<0x88>(ab_even, cd_even);
+        r[4 + s] = _mm512_shuffle_f32x4::<0x88>(ab_odd, cd_odd);
+        r[8 + s] = _mm512_shuffle_f32x4::<0xdd>(ab_even, cd_even);
+        r[12 + s] = _mm512_shuffle_f32x4::<0xdd>(ab_odd, cd_odd);
+    }
+}
+
+/// # Safety
+/// As the portable one, on a processor with AVX2; `stride` is a multiple of 8.
+#[target_feature(enable = "avx2")]
+unsafe fn pack_avx2(p: &Pack) {
+    if p.src.depth_stride != 1 {
+        // SAFETY: the same promise.
+        return unsafe { pack_portable(p) };
+    }
+    for (q, lane) in (0..p.lanes).step_by(p.width).enumerate() {
+        let lanes = p.width.min(p.lanes - lane);
+        for part in (0..p.stride).step_by(8) {
+            let count = lanes.saturating_sub(part).min(8);
+            for d in (0..p.depth).step_by(8) {
+                let steps = (p.depth - d).min(8);
+                let mut r = [_mm256_setzero_ps(); 8];
+                // SAFETY: counts keep every access within the sizes that the caller promises.
+                unsafe {
+                    for i in 0..count {
+                        let src = p.src.at(lane + part + i, d).ptr;
+                        _mm_prefetch::<_MM_HINT_T1>(src.wrapping_add(p.ahead).cast());
+                        if steps == 8 {
+                            r[i] = _mm256_loadu_ps(src);
+                        } else {
+                            let mut row = [0.0f32; 8];
+                            std::ptr::copy_nonoverlapping(src, row.as_mut_ptr(), steps);
+                            r[i] = _mm256_loadu_ps(row.as_ptr());
+                        }
+                    }
+                    transpose8(&mut r);
+                    let dst = p.dst.add(q * p.panel + d * p.stride + part);
+                    for (s, row) in r.iter().enumerate().take(steps) {
+                        _mm256_storeu_ps(dst.add(s * p.stride), *row);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transpose8(r: &mut [__m256; 8]) {
+    let mut t = [_mm256_setzero_ps(); 8];
+    for i in 0..4 {
+        t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    }
+    // u[4 q + s]: columns s and 4 + s, in its two halves, of rows 4 q .. 4 q + 4.
+    let mut u = [_mm256_setzero_ps(); 8];
+    for q in 0..2 {
+        let (a, b, c, d) = (t[4 * q], t[4 * q + 1], t[4 * q + 2], t[4 * q + 3]);
+        u[4 * q] = _mm256_shuffle_ps::<0x44>(a, c);
+        u[4 * q + 1] = _mm256_shuffle_ps::<0xee>(a, c);
+        u[4 * q + 2] = _mm256_shuffle_ps::<0x44>(b, d);
+        u[4 * q + 3] = _mm256_shuffle_ps::<0xee>(b, d);
+    }
+    for s in 0..4 {
+        r[s] = _mm256_permute2f128_ps::<0x20>(u[s], u[4 + s]);
+        r[4 + s] = _mm256_permute2f128_ps::<0x31>(u[s], u[4 + s]);
+    }
+}
+
+/// # Safety
+/// As the portable one, on a processor with AVX-512F.
+#[target_feature(enable = "avx512f")]
+unsafe fn tile_avx512(t: &Tile) {
+    // SAFETY: the caller's promise, with the constant equal to the number of rows.
+    unsafe {
+        if t.cols > 16 {
+            match t.rows {
+                1 => tile512::<1, 2>(t),
+                2 => tile512::<2, 2>(t),
+                3 => tile512::<3, 2>(t),
+                4 => tile512::<4, 2>(t),
+                5 => tile512::<5, 2>(t),
+                6 => tile512::<6, 2>(t),
+                7 => tile512::<7, 2>(t),
+                8 => tile512::<8, 2>(t),
+                9 => tile512::<9, 2>(t),
+                10 => tile512::<10, 2>(t),
+                11 => tile512::<11, 2>(t),
+                12 => tile512::<12, 2>(t),
+                13 => tile512::<13, 2>(t),
+                _ => tile512::<14, 2>(t),
+            }
+        } else {
+            match t.rows {
+                1..=4 => tile512::<4, 1>(t),
+                5..=8 => tile512::<8, 1>(t),
+                _ => tile512::<14, 1>(t),
+            }
+        }
+    }
+}
+
+/// Adds one step of depth to the tile.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn step512<const ROWS: usize, const NV: usize>(acc: &mut [[__m512; NV]; ROWS], a: *const f32, b: *const f32) {
+    // SAFETY: the panels hold 16 and 32 values here.
+    unsafe {
+        let mut bv = [_mm512_setzero_ps(); NV];
+        for v in 0..NV {
+            bv[v] = _mm512_loadu_ps(b.add(16 * v));
+        }
+        for i in 0..ROWS {
+            let ai = _mm512_set1_ps(*a.add(i));
+            for v in 0..NV {
+                acc[i][v] = _mm512_fmadd_ps(ai, bv[v], acc[i][v]);
+            }
+        }
+    }
+}
+
+/// ROWS rows (t.rows of them are stored) by NV vectors of columns.
+#[target_feature(enable = "avx512f")]
+unsafe fn tile512<const ROWS: usize, const NV: usize>(t: &Tile) {
+    // SAFETY: the panels hold 16 and 32 values per step; masks keep C's accesses within its rows and columns.
+    unsafe {
+        let mut sum = [[_mm512_setzero_ps(); NV]; ROWS];
+        let (mut a, mut b) = (t.a, t.b);
+        for start in (0..t.depth).step_by(FOLD) {
+            let mut acc = [[_mm512_setzero_ps(); NV]; ROWS];
+            let end = t.depth.min(start + FOLD);
+            let fetches = start / 2..t.prefetch.len().min(end / 2).max(start / 2);
+            for i in fetches.clone() {
+                if i < t.to_write {
+                    fetch_to_write(t.prefetch[i]);
+                } else {
+                    _mm_prefetch::<_MM_HINT_T1>(t.prefetch[i].cast());
+                }
+                step512(&mut acc, a, b);
+                step512(&mut acc, a.add(16), b.add(32));
+                a = a.add(32);
+                b = b.add(64);
+            }
+            for _ in start + 2 * fetches.len()..end {
+                step512(&mut acc, a, b);
+                a = a.add(16);
+                b = b.add(32);
+            }
+            for i in 0..ROWS {
+                for v in 0..NV {
+                    sum[i][v] = _mm512_add_ps(sum[i][v], acc[i][v]);
+                }
+            }
+        }
+        let alpha = _mm512_set1_ps(t.alpha);
+        let beta = _mm512_set1_ps(t.beta);
+        for i in 0..ROWS {
+            if i < t.rows {
+                for v in 0..NV {
+                    let c = t.c.add(i * t.c_stride + 16 * v);
+                    let mask = first(t.cols - 16 * v);
+                    let mut value = _mm512_mul_ps(alpha, sum[i][v]);
+                    if t.beta != 0.0 {
+                        value = _mm512_fmadd_ps(beta, _mm512_maskz_loadu_ps(mask, c), value);
+                    }
+                    _mm512_mask_storeu_ps(c, mask, value);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As the portable one, on a processor with AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn tile_avx2(t: &Tile) {
+    // SAFETY: the panels hold 8 and 16 values per step (lanes past the end are zero).
+    unsafe {
+        let mut sum = [[_mm256_setzero_ps(); 2]; 6];
+        let (mut a, mut b) = (t.a, t.b);
+        for start in (0..t.depth).step_by(FOLD) {
+            let mut acc = [[_mm256_setzero_ps(); 2]; 6];
+            for _ in start..t.depth.min(start + FOLD) {
+                let b0 = _mm256_loadu_ps(b);
+                let b1 = _mm256_loadu_ps(b.add(8));
+                for i in 0..6 {
+                    let ai = _mm256_broadcast_ss(&*a.add(i));
+                    acc[i][0] = _mm256_fmadd_ps(ai, b0, acc[i][0]);
+                    acc[i][1] = _mm256_fmadd_ps(ai, b1, acc[i][1]);
+                }
+                a = a.add(8);
+                b = b.add(16);
+            }
+            for i in 0..6 {
+                for v in 0..2 {
+                    sum[i][v] = _mm256_add_ps(sum[i][v], acc[i][v]);
+                }
+            }
+        }
+        store_avx2(t, &sum);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn store_avx2(t: &Tile, acc: &[[__m256; 2]; 6]) {
+    // SAFETY: whole rows are stored in place, part rows through a buffer of 16 values.
+    unsafe {
+        let alpha = _mm256_set1_ps(t.alpha);
+        let beta = _mm256_set1_ps(t.beta);
+        for i in 0..6 {
+            if i >= t.rows {
+                break;
+            }
+            let c = t.c.add(i * t.c_stride);
+            if t.cols == 16 {
+                for v in 0..2 {
+                    let mut value = _mm256_mul_ps(alpha, acc[i][v]);
+                    if t.beta != 0.0 {
+                        value = _mm256_fmadd_ps(beta, _mm256_loadu_ps(c.add(8 * v)), value);
+                    }
+                    _mm256_storeu_ps(c.add(8 * v), value);
+                }
+            } else {
+                let mut part = [0.0f32; 16];
+                _mm256_storeu_ps(part.as_mut_ptr(), _mm256_mul_ps(alpha, acc[i][0]));
+                _mm256_storeu_ps(part.as_mut_ptr().add(8), _mm256_mul_ps(alpha, acc[i][1]));
+                for j in 0..t.cols {
+                    let value = part[j];
+                    *c.add(j) = if t.beta == 0.0 { value } else { t.beta.mul_add(*c.add(j), value) };
+                }
+            }
+        }
+    }
+}
