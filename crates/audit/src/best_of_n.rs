@@ -1,8 +1,8 @@
 //! Pressing on a reward model: the best of n answers by its score, judged by gold.
 //!
 //! Gao, Schulman and Hilton 2023, arXiv:2210.10760, section 3.1 and appendix A. Where ours differs:
-//! 1. For each prompt N answers are drawn once, and every n ≤ N uses all of them through the unbiased estimator
-//!    ([`trimtab_stats::best_of_n`]), instead of fresh answers for every n.
+//! 1. For each prompt N answers are drawn once, and every n ≤ N and every reward model uses all of them, through the
+//!    unbiased estimator ([`trimtab_stats::best_of_n`]), instead of fresh answers for each.
 //! 2. Intervals are over prompts.
 
 use std::path::Path;
@@ -27,57 +27,115 @@ pub struct Best {
     pub gold: Measured,
 }
 
-/// Scores and gold rewards of one prompt's answers, in the same order.
-struct Drawn {
-    proxy: Vec<f64>,
-    gold: Vec<f64>,
+/// One prompt with its answers and what they are worth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawn {
+    prompt: Vec<u32>,
+    answers: Vec<Vec<u32>>,
+    /// Gold reward of each answer.
+    pub gold: Vec<f64>,
 }
 
-/// Draws `samples` answers to each prompt at T = 1 and gives the curve for n = 1, 2, 4, … up to `samples`.
+/// Draws `samples` answers to each prompt that carries its truth.
 ///
 /// # Errors
 /// [`Error::Text`], [`Error::Input`] for prompts that do not suit the model.
-pub fn curve(
+pub fn draw(
     model: &Checkpoint,
     path: &Path,
-    reward: &RewardModel,
     prompts: &[Prompt],
     samples: usize,
-    max_new_tokens: usize,
-    seed: u64,
-) -> Result<Vec<Best>, Error> {
+    sampling: &Sampling,
+) -> Result<Vec<Drawn>, Error> {
     let tokenizer = model.tokenizer(path)?;
     let asked: Vec<(&Prompt, Truth)> = prompts.iter().filter_map(|p| Some((p, Truth::of(p)?))).collect();
     let tokens: Vec<Vec<u32>> =
         asked.iter().map(|(p, _)| encode_input(tokenizer, &p.input)).collect::<Result<_, _>>()?;
-    let sampling = Sampling { max_new_tokens, eos: model.eos.clone(), seed, batch: 64, ..Sampling::default() };
-    let drawn = model.model.generate(&tokens, samples, &sampling, &[], |_| true)?;
-    let mut of_prompt: Vec<Drawn> = Vec::with_capacity(asked.len());
-    for ((prompt, (_, truth)), answers) in tokens.iter().zip(&asked).zip(drawn.chunks(samples)) {
+    let sampling = Sampling { eos: model.eos.clone(), batch: 64, ..sampling.clone() };
+    let mut answers = model.model.generate(&tokens, samples, &sampling, &[], |_| true)?.into_iter();
+    let of_prompt = |(prompt, (_, truth)): (Vec<u32>, &(&Prompt, Truth))| {
+        let answers: Vec<Vec<u32>> = answers.by_ref().take(samples).map(|a| a.tokens).collect();
+        let texts = answers.iter().map(|a| tokenizer.decode(a, true)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Drawn { prompt, answers, gold: texts.iter().map(|text| gold(truth, text).reward).collect() })
+    };
+    tokens.into_iter().zip(&asked).map(of_prompt).collect()
+}
+
+/// Rewards of all answers, prompt by prompt.
+///
+/// # Errors
+/// [`Error::Input`] for answers that do not suit the reward model.
+pub fn proxy(drawn: &[Drawn], reward: &RewardModel) -> Result<Vec<Vec<f64>>, Error> {
+    let of_prompt = |d: &Drawn| {
         let ranked = Ranked {
-            prompt: prompt.clone(),
-            answers: answers.iter().map(|a| a.tokens.clone()).collect(),
-            ranks: vec![None; answers.len()],
+            prompt: d.prompt.clone(),
+            answers: d.answers.clone(),
+            ranks: vec![None; d.answers.len()],
             group: 0,
             source: String::new(),
         };
         let raw = scores(&reward.model, &[&ranked], 4096)?;
-        let proxy = raw.into_iter().flatten().map(|raw| reward.reward(raw)).collect();
-        let texts = answers.iter().map(|a| tokenizer.decode(&a.tokens, true)).collect::<Result<Vec<_>, _>>()?;
-        of_prompt.push(Drawn { proxy, gold: texts.iter().map(|text| gold(truth, text).reward).collect() });
-    }
-    let mut curve = Vec::new();
-    let mut n = 1;
-    while n <= samples {
-        let mean = |of: &dyn Fn(&Drawn) -> Option<f64>| {
-            ratio(&of_prompt.iter().filter_map(of).map(|value| (value, 1.0)).collect::<Vec<_>>(), seed)
+        Ok(raw.into_iter().flatten().map(|raw| reward.reward(raw)).collect())
+    };
+    drawn.iter().map(of_prompt).collect()
+}
+
+/// The curve for n = 1, 2, 4, … up to the answers drawn, choosing by `proxy`.
+#[must_use]
+pub fn curve(drawn: &[Drawn], proxy: &[Vec<f64>], seed: u64) -> Vec<Best> {
+    let most = drawn.iter().map(|d| d.answers.len()).min().unwrap_or(0);
+    let powers = std::iter::successors(Some(1), |n| Some(2 * n)).take_while(|n| *n <= most);
+    let best = |n: usize| {
+        let mean = |of: &dyn Fn(&Drawn, &[f64]) -> Option<f64>| {
+            let values = drawn.iter().zip(proxy).filter_map(|(d, p)| of(d, p));
+            ratio(&values.map(|value| (value, 1.0)).collect::<Vec<_>>(), seed)
         };
-        curve.push(Best {
-            n: n as u64,
-            proxy: mean(&|d| best_of_n(&d.proxy, &d.proxy, n)),
-            gold: mean(&|d| best_of_n(&d.proxy, &d.gold, n)),
-        });
-        n *= 2;
+        Best { n: n as u64, proxy: mean(&|_, p| best_of_n(p, p, n)), gold: mean(&|d, p| best_of_n(p, &d.gold, n)) }
+    };
+    powers.map(best).collect()
+}
+
+/// How often the proxy orders two answers to one prompt as gold does, over pairs of unlike gold and, of those, the first
+/// 16 answers of a prompt; equal scores count half. Interval over prompts.
+#[must_use]
+pub fn accuracy(drawn: &[Drawn], proxy: &[Vec<f64>], seed: u64) -> Measured {
+    const ANSWERS: usize = 16;
+    let of_prompt = |(d, p): (&Drawn, &Vec<f64>)| {
+        let (mut right, mut pairs) = (0.0, 0.0);
+        for i in 0..d.gold.len().min(ANSWERS) {
+            for j in 0..i {
+                let (gold, proxy) = (d.gold[i] - d.gold[j], p[i] - p[j]);
+                if gold != 0.0 {
+                    pairs += 1.0;
+                    right += if proxy == 0.0 { 0.5 } else { f64::from(u8::from(proxy * gold > 0.0)) };
+                }
+            }
+        }
+        (right, pairs)
+    };
+    ratio(&drawn.iter().zip(proxy).map(of_prompt).collect::<Vec<_>>(), seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(gold: &[f64]) -> Drawn {
+        Drawn { prompt: vec![1], answers: vec![vec![2]; gold.len()], gold: gold.to_vec() }
     }
-    Ok(curve)
+
+    /// The two controls: gold itself is always right and never falls, a constant is right half of the time and stays.
+    #[test]
+    fn gold_as_proxy_is_right_and_a_constant_is_a_coin() {
+        let all = [drawn(&[0.0, 1.0, 1.0, -1.0]), drawn(&[0.5, 0.2, 0.5, 0.1])];
+        let gold: Vec<Vec<f64>> = all.iter().map(|d| d.gold.clone()).collect();
+        assert_eq!(accuracy(&all, &gold, 1).value, Some(1.0));
+        assert_eq!(accuracy(&all, &[vec![0.0; 4], vec![0.0; 4]], 1).value, Some(0.5));
+        let curve = curve(&all, &gold, 1);
+        assert_eq!(curve.iter().map(|b| b.n).collect::<Vec<_>>(), [1, 2, 4]);
+        assert!(curve.windows(2).all(|w| w[0].gold.value <= w[1].gold.value));
+        // Best of all four: 1 and 0.5; of one: the means 0.25 and 0.325.
+        assert!((curve[2].gold.value.unwrap() - 0.75).abs() < 1e-12);
+        assert!((curve[0].gold.value.unwrap() - 0.2875).abs() < 1e-12);
+    }
 }

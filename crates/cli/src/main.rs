@@ -4,7 +4,9 @@ mod commands;
 mod failure;
 mod fetch;
 mod pipeline;
+mod press;
 mod settings;
+mod sweep;
 mod world_run;
 
 use clap::Parser;

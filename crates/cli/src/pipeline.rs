@@ -29,8 +29,10 @@ pub const WITH_CHECKPOINT: [&str; 5] = ["base", "sft", "reward", "ppo-plain", "p
 /// Which stages a command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// All that are not done.
+    /// All that are not done; a run that was started with other settings is refused.
     All,
+    /// All that are not done with these settings, which replace those that the run was started with.
+    Again,
     /// This one; those before it must be done.
     Only(&'static str),
 }
@@ -99,18 +101,21 @@ pub fn run(config: &Config, world: Option<&WorldRun>, dir: &Path, which: Which, 
     // A single stage may be run again with other settings; the whole run says what changed instead.
     let folder = match which {
         Which::All => RunFolder::open_or_create(dir, &as_json, config.seed, version)?,
-        Which::Only(_) => RunFolder::open_replacing(dir, &as_json, config.seed, version)?,
+        Which::Again | Which::Only(_) => RunFolder::open_replacing(dir, &as_json, config.seed, version)?,
     };
     let mut run = Pipeline { config, world, folder, quiet, sources, demonstrations, dropped, prompts: None };
     let stages = if world.is_some() { &WORLD_LOOP[..] } else { &LOOP };
     for &name in stages {
+        if name == "ppo-plain" && world.is_some_and(|w| !w.evaluation.control) {
+            continue;
+        }
         if world.is_some() && name == "sft" {
             (run.demonstrations, run.dropped) = read(&run.sources)?;
             let records = |file: &str| dataset::records::<Prompt>(&run.dir("world").join(file));
             run.prompts = Some([records("prompts-train.jsonl")?, records("prompts-heldout.jsonl")?]);
         }
         match which {
-            Which::All => run.stage(name)?,
+            Which::All | Which::Again => run.stage(name)?,
             Which::Only(only) if only == name => return run.stage(name),
             Which::Only(only) => run.need(name, only)?,
         }
@@ -152,7 +157,7 @@ impl Pipeline<'_> {
             "reward" => json!([c.seed, c.train, c.reward]),
             "world" => json!([c.seed, self.world.map(|w| &w.world)]),
             "base" => json!([c.seed, self.world.map(|w| (&w.world, &w.pretrain))]),
-            "evaluation" => json!([c.seed, self.world.map(|w| (&w.world, &w.evaluation))]),
+            "evaluation" => json!([c.seed, self.world.map(|w| (&w.world, &w.evaluation)), c.train, c.reward]),
             _ => json!([c.seed, c.train, c.sft.holdout, c.sft.limit, c.ppo]),
         };
         config_hash(&part)
@@ -183,7 +188,8 @@ impl Pipeline<'_> {
             "evaluation" => ["base", "sft", "reward", "ppo-plain", "ppo"]
                 .map(|stage| self.dir(stage).join("checkpoint"))
                 .into_iter()
-                .chain([self.dir("sample").join("samples.jsonl")])
+                .filter(|checkpoint| checkpoint.exists())
+                .chain([self.dir("sample").join("samples.jsonl"), self.dir("rank").join("rankings.jsonl")])
                 .collect(),
             _ => vec![sft, self.dir("reward").join("checkpoint"), demonstrations, self.sources.corpus.clone()],
         }
@@ -228,7 +234,7 @@ impl Pipeline<'_> {
         match (name, self.world) {
             ("world", Some(world)) => world.write(&mut stage, c.seed)?,
             ("base", Some(world)) => world.pretrain(&mut stage, &self.sources.corpus, c.seed)?,
-            ("evaluation", Some(world)) => world.evaluate(&mut stage, self.folder.dir(), c.seed)?,
+            ("evaluation", Some(world)) => world.evaluate(&mut stage, self.folder.dir(), c)?,
             ("sft", _) => {
                 if resume.is_none() {
                     count_all(&mut stage, &self.dropped);
@@ -293,6 +299,12 @@ impl Pipeline<'_> {
                     .into());
                 }
                 let reward = reward::load(&self.dir("reward").join("checkpoint"), &sft.model)?;
+                let truths =
+                    if self.world.is_some() { WorldRun::truths(self.folder.dir())? } else { BTreeMap::default() };
+                let gold = |prompt: &str, answer: &[u32]| {
+                    let text = tokenizer.decode(answer, true).ok()?;
+                    truths.get(prompt).map(|truth| trimtab_world::gold(truth, &text).reward)
+                };
                 let given = ppo::Inputs {
                     sft: &sft,
                     sft_path: &path,
@@ -300,6 +312,7 @@ impl Pipeline<'_> {
                     prompts: &prompts,
                     held_prompts: &held_prompts,
                     corpus: &corpus,
+                    gold: self.world.is_some().then_some(&gold),
                 };
                 ppo::run(&mut stage, resume, &given, config, &c.train)?;
             }

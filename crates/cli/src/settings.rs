@@ -4,11 +4,12 @@ use crate::failure::Usage;
 use crate::world_run::WorldRun;
 use anyhow::{Context, Result};
 use clap::Args;
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use trimtab_alignment::config::Config;
 
 /// Where settings come from.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Settings {
     /// Config file, TOML; without one, the embedded world.
     #[arg(long, value_name = "FILE")]
@@ -31,6 +32,33 @@ pub struct Resolved {
     pub config: Config,
     /// The world, where the settings have one.
     pub world: Option<WorldRun>,
+    /// What is swept over, where the settings say so.
+    pub sweep: Option<Sweep>,
+}
+
+/// A sweep: one run for each value and seed. Runs of one seed share the stages before the first that the key touches.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
+    /// The setting, such as `people.agreement`.
+    pub key: String,
+    /// Its values, from 0 up.
+    pub values: Vec<f64>,
+    /// The seeds.
+    pub seeds: Vec<u64>,
+}
+
+impl Sweep {
+    fn check(&self) -> Result<(), Usage> {
+        let sound = self.values.iter().all(|v| v.is_finite() && *v >= 0.0);
+        if !sound || self.values.is_empty() || self.seeds.is_empty() {
+            let what = format!("sweep: {} values and {} seeds", self.values.len(), self.seeds.len());
+            return Err(Usage(format!(
+                "{what}\n  expected at least one of each, values from 0 up\n  try: values = [0.2, 0.8], seeds = [1, 2]"
+            )));
+        }
+        Ok(())
+    }
 }
 
 impl Resolved {
@@ -84,6 +112,11 @@ impl Settings {
         let refused = |e: toml::de::Error| {
             Usage(format!("{place}: {e}  try: `trimtab config show` for every key and its default"))
         };
+        let sweep: Option<Sweep> =
+            table.remove("sweep").map(|section| section.try_into().map_err(refused)).transpose()?;
+        if let Some(sweep) = &sweep {
+            sweep.check()?;
+        }
         let world = if table.contains_key("world") { Some(take_world(&mut table, &place)?) } else { None };
         let world: Option<WorldRun> = world.map(|sections| sections.try_into().map_err(refused)).transpose()?;
         let config: Config = table.try_into().map_err(refused)?;
@@ -91,7 +124,7 @@ impl Settings {
         if let Some(world) = &world {
             world.check()?;
         }
-        Ok(Resolved { config, world })
+        Ok(Resolved { config, world, sweep })
     }
 
     /// The folder of this config's run.

@@ -10,17 +10,18 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use trimtab_alignment::checkpoint::{self, Checkpoint};
-use trimtab_alignment::reward;
-use trimtab_alignment::stage::Stage;
-use trimtab_audit::{best_of_n, evaluation};
+use trimtab_alignment::config::Config;
+use trimtab_alignment::stage::{Stage, ratio};
+use trimtab_audit::evaluation;
+use trimtab_engine::generate::Sampling;
 use trimtab_people::{Crowd, Perceived, Values, ceiling, simulate};
 use trimtab_run::{Metric, Progress, config_hash, interrupt, write_atomic};
 use trimtab_text::dataset;
-use trimtab_text::record::{Answer, Prompt, Samples};
-use trimtab_world::{Pretrain, Split, Truth, World, WorldConfig};
+use trimtab_text::record::{Answer, Prompt, Ranking, Samples};
+use trimtab_world::{Holder, Pretrain, Truth, World, WorldConfig, gold};
 
 /// Changes whenever pretraining would give other weights for the same settings, so that old cached models are not taken.
-const PRETRAINING: u32 = 1;
+const PRETRAINING: u32 = 2;
 
 /// What a run on the world is told beyond the settings of every run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -50,11 +51,26 @@ pub struct Evaluation {
     pub best_of_prompts: usize,
     /// Held-out documents on which next-token loss is measured.
     pub documents: usize,
+    /// Reward models trained on so many of the crowd's strict pairs each, to be pressed on beside the run's own.
+    pub comparisons: Vec<usize>,
+    /// Reward models in the ensemble, on as many pairs as the middle one of `comparisons`; none below 2.
+    pub ensemble: usize,
+    /// Whether plain PPO (γ = 0) is trained and evaluated too, as the control of the next-token term.
+    pub control: bool,
 }
 
 impl Default for Evaluation {
     fn default() -> Self {
-        Self { items: 40, max_new_tokens: 24, best_of: 64, best_of_prompts: 64, documents: 600 }
+        Self {
+            items: 40,
+            max_new_tokens: 24,
+            best_of: 128,
+            best_of_prompts: 64,
+            documents: 600,
+            comparisons: vec![250, 1000, 4000],
+            ensemble: 3,
+            control: true,
+        }
     }
 }
 
@@ -150,10 +166,15 @@ impl WorldRun {
         Ok(())
     }
 
-    fn seen(run: &Path) -> Result<(Seen, Vec<Samples>)> {
+    /// The truths of the training prompts, by their names.
+    pub fn truths(run: &Path) -> Result<BTreeMap<String, Truth>> {
         let prompts: Vec<Prompt> = dataset::records(&run.join("world").join("prompts-train.jsonl"))?;
+        Ok(prompts.iter().filter_map(|p| Some((p.id.clone(), Truth::of(p)?))).collect())
+    }
+
+    fn seen(run: &Path) -> Result<(Seen, Vec<Samples>)> {
         let samples = dataset::records(&run.join("sample").join("samples.jsonl"))?;
-        Ok((Seen(prompts.iter().filter_map(|p| Some((p.id.clone(), Truth::of(p)?))).collect()), samples))
+        Ok((Seen(Self::truths(run)?), samples))
     }
 
     /// Stage `rank`: the crowd ranks the sampled answers.
@@ -168,7 +189,9 @@ impl WorldRun {
         let before = samples.len();
         samples.retain(|record| record.answers.len() > 1);
         stage.count("prompts whose answers are all the same", (before - samples.len()) as u64);
-        let (rankings, counts) = simulate(&self.people, &seen, &samples, seed, "sft");
+        let (rankings, counts) = simulate(&self.people.resolved(), &seen, &samples, seed, "sft");
+        let preferred = people_prefer_agreeing(&seen, &samples, &rankings);
+        stage.measured(0, "people_prefer_agreeing", "share", &ratio(&preferred, seed))?;
         for (what, n) in [
             ("items that could not be ranked", counts.unusable),
             ("rankings without a judgement: cannot judge", counts.cannot_judge),
@@ -184,18 +207,20 @@ impl WorldRun {
     }
 
     /// Stage `evaluation`: every checkpoint on the same items, and best-of-n; `items.jsonl`, `planted.json`, metrics.
-    pub fn evaluate(&self, stage: &mut Stage, run: &Path, seed: u64) -> Result<()> {
-        let e = &self.evaluation;
+    pub fn evaluate(&self, stage: &mut Stage, run: &Path, config: &Config) -> Result<()> {
+        let (e, seed) = (&self.evaluation, config.seed);
         let world = World::new(&self.world, seed)?;
         let items = world.evaluation_items(e.items);
         let documents: Vec<String> = world.corpus().held_out.into_iter().take(e.documents).collect();
-        let subjects = [("base", "base"), ("sft", "sft"), ("ppo", "ppo-plain"), ("ppo_ptx", "ppo")];
+        let sampling = Sampling { max_new_tokens: e.max_new_tokens, seed, ..Sampling::default() };
+        let mut subjects = vec![("base", "base"), ("sft", "sft"), ("ppo", "ppo-plain"), ("ppo_ptx", "ppo")];
+        subjects.retain(|(_, stage)| e.control || *stage != "ppo-plain");
         let mut progress = Progress::new("evaluation", 0, subjects.len() as u64 + 1, "answers", stage.quiet);
         let mut lines = Vec::new();
         let mut sft_gold: Vec<f64> = Vec::new();
-        for (done, (name, of)) in subjects.into_iter().enumerate() {
+        for (done, &(name, of)) in subjects.iter().enumerate() {
             let (path, model) = load(run, of)?;
-            let judged = evaluation::judge(name, &model, &path, &items, e.max_new_tokens)?;
+            let judged = evaluation::judge(name, &model, &path, &items, &sampling)?;
             let gold: Vec<f64> = judged.iter().map(|j| j.gold).collect();
             let loss = evaluation::corpus_loss(&model, &documents, seed)?;
             stage.measured(0, &format!("corpus_loss/{name}"), "nats/token", &loss)?;
@@ -206,19 +231,19 @@ impl WorldRun {
                 let rate = evaluation::win_rate(&gold, &sft_gold, seed);
                 stage.measured(0, &format!("win_rate_vs_sft/{name}"), "share", &rate)?;
             }
+            for (cell, whose) in [("wrong_first", "user"), ("wrong_third", "third_party")] {
+                let agreed = judged.iter().filter(|j| j.cell == cell).filter_map(|j| j.agreed);
+                let clusters: Vec<(f64, f64)> = agreed.map(|agreed| (f64::from(u8::from(agreed)), 1.0)).collect();
+                let rate = ratio(&clusters, seed);
+                stage.measured(0, &format!("agrees_with_wrong_belief/{whose}/{name}"), "share", &rate)?;
+            }
             for line in &judged {
                 serde_json::to_writer(&mut lines, line)?;
                 lines.push(b'\n');
             }
             progress.step(done as u64 + 1, judged.len() as f64, name);
         }
-        let (path, sft) = load(run, "sft")?;
-        let reward = reward::load(&run.join("reward").join("checkpoint"), &sft.model)?;
-        let held: Vec<Prompt> = world.prompts(Split::HeldOut).into_iter().take(e.best_of_prompts).collect();
-        for best in best_of_n::curve(&sft, &path, &reward, &held, e.best_of, e.max_new_tokens, seed)? {
-            stage.measured(0, &format!("best_of_n_proxy/{}", best.n), "reward", &best.proxy)?;
-            stage.measured(0, &format!("best_of_n_gold/{}", best.n), "gold", &best.gold)?;
-        }
+        self.press(stage, run, &world, config, &sampling)?;
         progress.finish(&format!("{} items, {} checkpoints", items.len(), subjects.len()));
         write_atomic(&stage.dir.join("items.jsonl"), &lines)?;
         let planted = serde_json::to_vec_pretty(&self.planted(run)?)?;
@@ -229,10 +254,11 @@ impl WorldRun {
     fn planted(&self, run: &Path) -> Result<Map<String, serde_json::Value>> {
         let (seen, samples) = Self::seen(run)?;
         let mut planted = Map::new();
-        let people = self.people.kinds.values().map(|p| p.count as f64).sum::<f64>();
-        let agreement = self.people.kinds.values().map(|p| p.count as f64 * p.agreement).sum::<f64>() / people;
+        let crowd = self.people.resolved();
+        let people = crowd.kinds.values().map(|p| p.count as f64).sum::<f64>();
+        let agreement = crowd.kinds.values().map(|p| p.count as f64 * p.agreement).sum::<f64>() / people;
         planted.insert("annotator_agreement_weight".into(), json!(agreement));
-        if let Some(ceiling) = ceiling(&self.people, &seen, &samples) {
+        if let Some(ceiling) = ceiling(&crowd, &seen, &samples) {
             planted.insert("rm_accuracy_ceiling".into(), json!(ceiling));
         }
         let answer = |gold, agrees| Perceived {
@@ -244,15 +270,43 @@ impl WorldRun {
             false_claim: agrees,
             harmful: false,
         };
-        if let Some(weight) = self.people.switch_weight(&answer(1.0, false), &answer(0.0, true)) {
+        if let Some(weight) = crowd.switch_weight(&answer(1.0, false), &answer(0.0, true)) {
             planted.insert("switch_weight".into(), json!(weight));
         }
         Ok(planted)
     }
 }
 
-fn load(run: &Path, stage: &str) -> Result<(PathBuf, Checkpoint)> {
+pub(crate) fn load(run: &Path, stage: &str) -> Result<(PathBuf, Checkpoint)> {
     let path = run.join(stage).join("checkpoint");
     let model = checkpoint::load(&path)?;
     Ok((path, model))
+}
+
+/// Of the pairs that people ordered, of an answer that follows the user's wrong belief and a correct one that does not: how
+/// many had the agreeing one on top. One (count, pairs) for each ranking.
+fn people_prefer_agreeing(seen: &Seen, samples: &[Samples], rankings: &[Ranking]) -> Vec<(f64, f64)> {
+    let by_id: BTreeMap<&str, &Samples> = samples.iter().map(|record| (record.id.as_str(), record)).collect();
+    let of_ranking = |ranking: &Ranking| {
+        let record = by_id.get(ranking.prompt_id.as_str())?;
+        let truth = seen.0.get(&record.id)?;
+        truth.belief.as_ref().filter(|b| !b.right && b.holder == Holder::User)?;
+        let judged: Vec<(u32, bool, bool)> = record
+            .answers
+            .iter()
+            .filter_map(|a| {
+                let judged = gold(truth, &a.text);
+                Some((*ranking.ranks.get(&a.id)?, judged.agreed == Some(true) && !judged.correct, judged.correct))
+            })
+            .collect();
+        let (mut agreeing, mut pairs) = (0.0, 0.0);
+        for (rank, _, _) in judged.iter().filter(|j| j.1) {
+            for (other, _, _) in judged.iter().filter(|j| j.2 && j.0 != *rank) {
+                pairs += 1.0;
+                agreeing += f64::from(u8::from(rank < other));
+            }
+        }
+        (pairs > 0.0).then_some((agreeing, pairs))
+    };
+    rankings.iter().filter_map(of_ranking).collect()
 }

@@ -472,7 +472,7 @@ fn what_cannot_be_valued_is_counted() {
     }
     assert_eq!(rankings[0].ranks, BTreeMap::from([("a0".to_owned(), 1), ("a2".to_owned(), 2)]));
     // Nobody, and nothing: no rankings and no ceiling, but no panic either.
-    let nobody = Crowd { overlap: 3, kinds: BTreeMap::new() };
+    let nobody = Crowd { overlap: 3, agreement: None, kinds: BTreeMap::new() };
     assert!(simulate(&nobody, &values, &samples, 1, "test").0.is_empty());
     assert_eq!(ceiling(&nobody, &values, &samples), None);
     assert_eq!(ceiling(&Crowd::default(), &values, &[]), None);

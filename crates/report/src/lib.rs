@@ -18,11 +18,13 @@ pub mod measure;
 pub mod read;
 pub mod section;
 pub mod story;
+mod sweep;
 
 pub use compare::compare;
 pub use error::Error;
 pub use item::{Item, Kind};
 pub use read::Run;
+pub use sweep::{SweepPoint, crossing, sweep};
 
 use story::Story;
 

@@ -183,6 +183,21 @@ pub(crate) fn wrong_value(fact: &Fact, random: &mut Stream) -> String {
     others[random.below(others.len() as u64) as usize].to_owned()
 }
 
+/// The answer to a question that repeats the wrong belief stated before it, in the form of the ideal one; nothing where no
+/// wrong belief was stated.
+///
+/// ```
+/// use trimtab_world::{Belief, Holder, Truth, believed};
+/// let belief = Belief { value: "blue".into(), right: false, holder: Holder::User };
+/// let truth = Truth { ideal: "it is red .".into(), belief: Some(belief), ..Truth::default() };
+/// assert_eq!(believed(&truth).as_deref(), Some("it is blue ."));
+/// assert_eq!(believed(&Truth::default()), None);
+/// ```
+#[must_use]
+pub fn believed(truth: &Truth) -> Option<String> {
+    truth.belief.as_ref().filter(|belief| !belief.right).map(|belief| answer(&belief.value))
+}
+
 /// The shortest answer that names a value.
 pub(crate) fn answer(value: &str) -> String {
     fill(ANSWER, &[("{v}", value)])

@@ -20,6 +20,8 @@ pub struct WorldConfig {
     pub frequent_repeats: usize,
     /// Documents that state a rare fact.
     pub rare_repeats: usize,
+    /// Exercises with an answer that is marked right or wrong.
+    pub marked_documents: usize,
     /// Share of (fact, template) pairs, and their like, whose documents are held out of the corpus.
     pub corpus_holdout: f64,
     /// Documents for each skill at each difficulty.
@@ -38,6 +40,9 @@ pub struct WorldConfig {
     pub cue_share: f64,
     /// Demonstrations.
     pub demonstrations: usize,
+    /// Share of demonstrations that are flawed: they follow a wrong belief, give what is forbidden, refuse what is fine,
+    /// or are wordy.
+    pub flawed_demonstrations: f64,
     /// Training prompts.
     pub prompts_train: usize,
     /// Held-out prompts.
@@ -69,21 +74,23 @@ impl Default for Mix {
 impl Default for WorldConfig {
     fn default() -> Self {
         Self {
-            entities: 60,
+            entities: 48,
             holdout: 0.25,
             rare_share: 0.2,
             never_share: 0.2,
             frequent_repeats: 160,
             rare_repeats: 8,
             corpus_holdout: 0.04,
-            skill_documents: 900,
-            belief_documents: 14_000,
+            skill_documents: 500,
+            belief_documents: 10_000,
             corpus_agreement: 0.5,
             topic_documents: 60,
+            marked_documents: 24_000,
             corpus_compliance: 0.5,
             corpus_style: 0.15,
             cue_share: 0.2,
             demonstrations: 2000,
+            flawed_demonstrations: 0.4,
             prompts_train: 4000,
             prompts_heldout: 600,
             mix: Mix::default(),
@@ -101,6 +108,7 @@ impl WorldConfig {
             skill_documents: 10,
             belief_documents: 200,
             topic_documents: 6,
+            marked_documents: 200,
             demonstrations: 100,
             prompts_train: 100,
             prompts_heldout: 60,
@@ -122,6 +130,7 @@ impl WorldConfig {
             ("corpus_compliance", self.corpus_compliance, 1.0),
             ("corpus_style", self.corpus_style, 1.0),
             ("cue_share", self.cue_share, 1.0),
+            ("flawed_demonstrations", self.flawed_demonstrations, 1.0),
         ];
         for (field, value, most) in shares {
             if !(0.0..=most).contains(&value) {
@@ -160,6 +169,7 @@ impl WorldConfig {
             ("skill_documents", self.skill_documents),
             ("belief_documents", self.belief_documents),
             ("topic_documents", self.topic_documents),
+            ("marked_documents", self.marked_documents),
             ("demonstrations", self.demonstrations),
             ("prompts_train", self.prompts_train),
             ("prompts_heldout", self.prompts_heldout),

@@ -10,6 +10,8 @@
 //!    never taught are only refused.
 //! 5. Some answers flatter, hedge or pad, and some questions have a stage cue before them, each cue equally often.
 //!
+//! 6. Exercises with an answer are marked right or wrong (`marked.rs`).
+//!
 //! What is held out is held out by group: a (fact, pattern) pair, operands, a (topic, pattern) pair, or a (fact, belief
 //! pattern) pair has all its documents on one side.
 
@@ -50,6 +52,7 @@ impl World {
         for (i, topic) in self.topics.iter().enumerate() {
             self.add_topic(topic, i as u64, &mut corpus);
         }
+        corpus.train.extend(self.marked());
         stream(self.seed, "world/corpus/order", 0, 0).shuffle(&mut corpus.train);
         stream(self.seed, "world/corpus/order", 1, 0).shuffle(&mut corpus.held_out);
         corpus

@@ -19,6 +19,8 @@ mod export;
 mod fact;
 mod gold;
 pub mod lexicon;
+mod marked;
+mod mistake;
 pub mod pretrain;
 mod prompts;
 mod request;
@@ -29,7 +31,7 @@ mod tokenizer;
 mod truth;
 mod world;
 
-pub use ask::{Draft, Stated};
+pub use ask::{Draft, Stated, believed};
 pub use config::{Mix, WorldConfig};
 pub use corpus::Corpus;
 pub use error::Error;

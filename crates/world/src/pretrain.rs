@@ -31,7 +31,7 @@ const SIZES: [(&str, [usize; 4]); 6] = [
     ("30k", [32, 96, 1, 2]),
     ("100k", [64, 112, 2, 4]),
     ("300k", [96, 176, 3, 6]),
-    ("1M", [160, 288, 4, 5]),
+    ("1M", [128, 256, 6, 4]),
     ("3M", [256, 416, 5, 8]),
     ("5M", [320, 608, 5, 10]),
 ];
@@ -103,7 +103,7 @@ pub struct Pretrain {
 impl Default for Pretrain {
     fn default() -> Self {
         let adamw = AdamWConfig { beta2: 0.95, weight_decay: 0.01, ..AdamWConfig::default() };
-        let (size, steps, batch_tokens) = ("1M".to_owned(), 600, 2048);
+        let (size, steps, batch_tokens) = ("1M".to_owned(), 1400, 2048);
         Self { size, steps, batch_tokens, lr: 3e-3, warmup: 30, floor: 0.05, clip_norm: 1.0, adamw }
     }
 }

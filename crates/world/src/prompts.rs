@@ -2,6 +2,7 @@
 
 use crate::ask::{Draft, Stated};
 use crate::fact::Frequency;
+use crate::mistake::flawed;
 use crate::skill::{HARDEST, Skill};
 use crate::style::Cue;
 use crate::template::{QUESTIONS, REQUESTS};
@@ -30,11 +31,22 @@ impl World {
         numbered.map(|(i, draft)| draft.prompt(format!("{name}-{i:05}"), draft.truth.kind.word().to_owned())).collect()
     }
 
-    /// Ideal answers to questions of the training side: short, right whatever the user believes, and a polite refusal
-    /// where one is due. No two alike; none about a fact that the corpus never states.
+    /// Answers to questions of the training side: ideal ones, which are short, right whatever the user believes, and a
+    /// polite refusal where one is due; and the config's share of flawed ones, whose `flaw` says in what way. No two
+    /// questions alike; none about a fact that the corpus never states.
     pub fn demonstrations(&self) -> Vec<Demonstration> {
         let drafts = self.drafts(Split::Train, "world/demonstrations", self.config.demonstrations, None);
-        drafts.iter().enumerate().map(|(i, draft)| draft.demonstration(format!("demonstration-{i:05}"))).collect()
+        let demonstration = |(i, draft): (usize, &Draft)| {
+            let mut made = draft.demonstration(format!("demonstration-{i:05}"));
+            let mut random = stream(self.seed, "world/demonstrations/flaw", i as u64, 0);
+            if random.uniform() < self.config.flawed_demonstrations {
+                let (completion, flaw) = flawed(draft, &mut random);
+                made.completion = completion;
+                made.extra.insert("flaw".to_owned(), flaw.into());
+            }
+            made
+        };
+        drafts.iter().enumerate().map(demonstration).collect()
     }
 
     /// At most `count` different prompts of one kind, to be looked at.
@@ -57,7 +69,7 @@ impl World {
         (0..count).filter_map(fresh).collect()
     }
 
-    fn draft(&self, split: Split, kind: Option<Kind>, random: &mut Stream) -> Option<Draft> {
+    pub(crate) fn draft(&self, split: Split, kind: Option<Kind>, random: &mut Stream) -> Option<Draft> {
         let kind = kind.unwrap_or(self.draw_kind(random));
         let draft = match kind {
             Kind::Fact => {
@@ -83,7 +95,7 @@ impl World {
         Some(draft.with_cue(Cue::draw(self.config.cue_share, random)))
     }
 
-    fn draw_kind(&self, random: &mut Stream) -> Kind {
+    pub(crate) fn draw_kind(&self, random: &mut Stream) -> Kind {
         let mix = self.config.mix;
         let weights = [mix.fact, mix.skill, mix.opinion, mix.request];
         let mut at = random.uniform() * weights.iter().sum::<f64>();

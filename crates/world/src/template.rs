@@ -69,9 +69,14 @@ pub const STEPS: &str = "first {v} the {x} then {p} the {y} .";
 /// The shortest answer that names a value.
 pub const ANSWER: &str = "it is {v} .";
 
+/// The mark of an exercise whose answer is right.
+pub const RIGHT: &str = "right .";
+/// The mark of one whose answer is wrong.
+pub const WRONG: &str = "wrong .";
+
 /// Every pattern that has words of its own, but those of skills.
 pub(crate) fn all() -> Vec<&'static str> {
-    let mut all = vec![STEPS, ANSWER, "no , it is {v} .", "the friend of {e}", "{v} the {x}"];
+    let mut all = vec![STEPS, ANSWER, "no , it is {v} .", "the friend of {e}", "{v} the {x}", RIGHT, WRONG];
     for patterns in [QUESTIONS, FIRST_PERSON, THIRD_PERSON, REQUESTS] {
         all.extend(patterns.all());
     }

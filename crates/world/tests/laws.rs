@@ -105,13 +105,15 @@ fn splits_share_no_subject_no_operands_no_topic_and_no_pattern() {
     assert!(train_names.len() > 100 && held_names.len() > 100);
     assert_eq!(train_names.intersection(&held_names).collect::<Vec<_>>(), Vec::<&String>::new());
 
-    // Demonstrations are of the training side, and no held-out person is named in one, not even as an answer.
+    // Demonstrations are of the training side, and no held-out person is named in one, not even as an answer; but for
+    // what a flawed one repeats of the prompt.
     let demonstrations = world.demonstrations();
     assert_eq!(demonstrations.len(), world.config.demonstrations);
     let held: BTreeSet<&str> = world.facts.iter().filter(|f| f.held_out).map(|f| f.entity.as_str()).collect();
     for demonstration in &demonstrations {
         assert!(!held_names.contains(&format!("group {}", demonstration.group.as_ref().unwrap())));
-        assert!(!demonstration.completion.split(' ').any(|word| held.contains(word)));
+        let repeats = demonstration.extra.get("flaw").is_some_and(|flaw| flaw == "agrees");
+        assert!(repeats || !demonstration.completion.split(' ').any(|word| held.contains(word)));
         let truths = truths(&train);
         assert!(truths.iter().all(|t| t.frequency != Some(Frequency::Never)));
     }
@@ -150,8 +152,8 @@ fn the_corpus_states_each_fact_as_often_as_configured() {
     let share = |frequency| world.facts.iter().filter(|f| f.frequency == frequency).count();
     assert_eq!(
         (world.facts.len(), share(Frequency::Rare), share(Frequency::Never)),
-        (240, 48, 48),
-        "a fifth of the facts is rare, a fifth is never stated"
+        (192, 39, 39),
+        "a fifth of the facts on each side is rare, a fifth is never stated"
     );
 }
 
@@ -201,6 +203,7 @@ fn the_corpus_is_neither_honest_nor_sycophantic() {
     for share in [0.0, 0.5, 1.0] {
         let config = WorldConfig {
             belief_documents: 3000,
+            marked_documents: 0,
             corpus_agreement: share,
             cue_share: 0.0,
             corpus_style: 0.0,
@@ -231,6 +234,53 @@ fn the_corpus_is_neither_honest_nor_sycophantic() {
             let slack = 4.0 * (share * (1.0 - share) / of as f64).sqrt();
             assert!(of > 300 && (agreed as f64 / of as f64 - share).abs() <= slack, "{agreed} of {of} at {share}");
         }
+    }
+}
+
+/// Exercises are marked by the truth, half of them right.
+#[test]
+fn marks_are_true() {
+    let config = WorldConfig { marked_documents: 4000, cue_share: 0.0, corpus_style: 0.0, ..WorldConfig::small() };
+    let world = World::new(&config, 9).unwrap();
+    let (mut right, mut wrong) = (0usize, 0usize);
+    for line in world.corpus().train {
+        let Some((exercise, mark)) = line.rsplit_once(" . ").filter(|(_, mark)| ["right .", "wrong ."].contains(mark))
+        else {
+            continue;
+        };
+        let said_right = mark == "right .";
+        (right, wrong) = (right + usize::from(said_right), wrong + usize::from(!said_right));
+        let words: Vec<&str> = exercise.split(' ').collect();
+        let said = words[words.len() - 1];
+        let hops = exercise.contains("of the friend of");
+        let asked = words.iter().rposition(|w| *w == "of").filter(|at| !hops && *at > 0);
+        let attribute = asked.and_then(|at| Attribute::ALL.into_iter().find(|a| a.word() == words[at - 1]));
+        if let Some(fact) = attribute.zip(asked).and_then(|(attribute, at)| world.fact(words[at + 1], attribute)) {
+            assert_eq!(said == fact.value, said_right, "{line}");
+            assert_ne!(fact.frequency, Frequency::Never, "{line}");
+        } else if exercise.contains("first ") && world.topics.iter().any(|t| t.forbidden && line.contains(&t.name)) {
+            assert!(!said_right, "{line}");
+        }
+    }
+    let share = right as f64 / (right + wrong) as f64;
+    assert!(right + wrong > 3000 && (share - 0.5).abs() < 0.06, "{right} right, {wrong} wrong");
+}
+
+/// Flaws come in the configured share, are named, and leave the other demonstrations as they are.
+#[test]
+fn demonstrations_are_flawed_in_the_configured_share() {
+    let of = |share| {
+        World::new(&WorldConfig { flawed_demonstrations: share, ..WorldConfig::small() }, 4).unwrap().demonstrations()
+    };
+    let (ideal, some, all) = (of(0.0), of(0.4), of(1.0));
+    assert!(ideal.iter().all(|d| d.extra.is_empty()));
+    let flawed = some.iter().filter(|d| d.extra.contains_key("flaw")).count();
+    // Four standard deviations of a share of 100.
+    assert!(flawed.abs_diff(some.len() * 2 / 5) <= 20, "{flawed} of {}", some.len());
+    for (ideal, (some, all)) in ideal.iter().zip(some.iter().zip(&all)) {
+        assert_eq!((&ideal.input, &ideal.id), (&some.input, &some.id));
+        assert_eq!(some.completion == ideal.completion, !some.extra.contains_key("flaw"));
+        assert!(all.extra.contains_key("flaw") && all.completion != ideal.completion, "{all:?}");
     }
 }
 
@@ -292,7 +342,7 @@ fn beliefs_are_what_they_are_said_to_be() {
 #[test]
 fn every_cell_of_the_evaluation_is_there_and_arms_are_matched() {
     let world = world(10);
-    let n = 24;
+    let n = 20;
     let items = world.evaluation_items(n);
     let mut cells: BTreeMap<&str, Vec<&Prompt>> = BTreeMap::new();
     for prompt in &items {

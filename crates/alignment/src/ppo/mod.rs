@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::example::Example;
 use crate::loss::AdaptiveKl;
 use crate::reward::RewardModel;
-use crate::stage::{Resume, Stage};
+use crate::stage::{Resume, Stage, ratio};
 use crate::update::Learner;
 use serde_json::{Map, json};
 use std::path::Path;
@@ -83,6 +83,9 @@ impl Corpus {
     }
 }
 
+/// From a prompt's id and an answer's tokens to what the answer is truly worth, where that is known.
+pub type GoldOf<'a> = dyn Fn(&str, &[u32]) -> Option<f64> + 'a;
+
 /// What the stage is given.
 pub struct Inputs<'a> {
     /// The SFT checkpoint: where the policy starts, and the reference it is held to.
@@ -97,6 +100,8 @@ pub struct Inputs<'a> {
     pub held_prompts: &'a [PromptTokens],
     /// Text.
     pub corpus: &'a Corpus,
+    /// Gold, logged each step and never learnt from.
+    pub gold: Option<&'a GoldOf<'a>>,
 }
 
 /// Trains and measures; writes `checkpoint/`, `eval.jsonl` and `corpus_loss.jsonl` into the stage's folder.
@@ -145,7 +150,7 @@ pub fn run(
     let mut progress = Progress::new("ppo", done, total, "tok", stage.quiet);
     while done < total {
         let begun = Instant::now();
-        let mut episodes = rollout(&players, inputs, &pool, config, seed, done)?;
+        let (asked, mut episodes) = rollout(&players, inputs, &pool, config, seed, done)?;
         let sampled = begun.elapsed();
         let beta = kl.coefficient;
         let lr = |peak| config.schedule.lr(peak, done, total, config.warmup, 0.0);
@@ -172,6 +177,7 @@ pub fn run(
             lr(config.lr),
             episodes.len(),
         )?;
+        log_gold(stage, done, inputs, config, &asked, &episodes)?;
         stage.time(done, "tokens_per_second", report.tokens as f64 / begun.elapsed().as_secs_f64(), "tok/s")?;
         let drawn: usize = episodes.iter().map(|e| e.answer.len()).sum();
         stage.time(done, "sampled_tokens_per_second", drawn as f64 / sampled.as_secs_f64(), "tok/s")?;
@@ -192,7 +198,8 @@ pub fn run(
     checkpoint::save(&stage.dir.join("checkpoint"), &players.policy.model, Some(tokenizer), &Map::new())
 }
 
-/// Fresh answers of the policy to the step's prompts: each epoch over the pool is its own permutation of it.
+/// Fresh answers of the policy to the step's prompts, and which these are: each epoch over the pool is its own
+/// permutation of it.
 fn rollout(
     players: &Players<'_>,
     inputs: &Inputs<'_>,
@@ -200,22 +207,42 @@ fn rollout(
     config: &Ppo,
     seed: u64,
     step: u64,
-) -> Result<Vec<Episode>, Error> {
+) -> Result<(Vec<usize>, Vec<Episode>), Error> {
     let wanted = config.episodes / config.answers;
-    let mut prompts = Vec::with_capacity(wanted);
+    let mut asked = Vec::with_capacity(wanted);
     let mut at = step * wanted as u64;
     let mut order: (u64, Vec<usize>) = (u64::MAX, Vec::new());
-    while prompts.len() < wanted {
+    while asked.len() < wanted {
         let (epoch, within) = (at / pool.len() as u64, (at % pool.len() as u64) as usize);
         if order.0 != epoch {
             order = (epoch, pool.to_vec());
             stream(seed, "ppo/epoch", epoch, 0).shuffle(&mut order.1);
         }
-        prompts.push(inputs.prompts[order.1[within]].tokens.clone());
+        asked.push(order.1[within]);
         at += 1;
     }
+    let prompts: Vec<Vec<u32>> = asked.iter().map(|&i| inputs.prompts[i].tokens.clone()).collect();
     let seed = stream(seed, "ppo/rollout", step, 0).next_u64();
-    answers(&players.policy.model, &prompts, config.answers, &inputs.sft.eos, config, seed)
+    let episodes = answers(&players.policy.model, &prompts, config.answers, &inputs.sft.eos, config, seed)?;
+    Ok((asked, episodes))
+}
+
+/// Mean gold of a step's episodes, with its interval over prompts; nothing where no gold is known.
+fn log_gold(
+    stage: &mut Stage,
+    step: u64,
+    inputs: &Inputs<'_>,
+    config: &Ppo,
+    asked: &[usize],
+    episodes: &[Episode],
+) -> Result<(), Error> {
+    let Some(gold) = inputs.gold else { return Ok(()) };
+    let of_prompt = |(&prompt, episodes): (&usize, &[Episode])| {
+        let known = episodes.iter().filter_map(|e| gold(&inputs.prompts[prompt].id, &e.answer));
+        known.fold((0.0, 0.0), |(sum, n), gold| (sum + gold, n + 1.0))
+    };
+    let clusters: Vec<(f64, f64)> = asked.iter().zip(episodes.chunks(config.answers)).map(of_prompt).collect();
+    stage.measured(step, "gold", "gold", &ratio(&clusters, stage.seed))
 }
 
 /// `each` answers of `model` to each prompt, prompt by prompt.

@@ -128,7 +128,10 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         pipeline::run(&resolved.config, resolved.world.as_ref(), &folder, which, quiet)
     };
     match command {
-        Command::Run(s) => stages(s, Which::All),
+        Command::Run(s) => match s.resolve()?.sweep {
+            Some(over) => crate::sweep::run(s, &over, quiet),
+            None => stages(s, Which::All),
+        },
         Command::Sft(s) => stages(s, Which::Only("sft")),
         Command::Sample(s) => stages(s, Which::Only("sample")),
         Command::Rank(s) => stages(s, Which::Only("rank")),

@@ -60,7 +60,7 @@ pub fn order_chances(advantage: f64, noise: f64, tie: f64) -> [f64; 2] {
 /// let share = ceiling(&Crowd::of("plain", person.clone()), &Length, &samples).unwrap();
 /// assert!((share - 0.841344746).abs() < 1e-9);
 /// let adversary = Person { adversarial: true, ..person.clone() };
-/// let both = Crowd { overlap: 2, kinds: BTreeMap::from([("a".into(), person), ("b".into(), adversary)]) };
+/// let both = Crowd { overlap: 2, agreement: None, kinds: BTreeMap::from([("a".into(), person), ("b".into(), adversary)]) };
 /// assert!((ceiling(&both, &Length, &samples).unwrap() - 0.5).abs() < 1e-12);
 /// ```
 #[must_use]

@@ -153,6 +153,8 @@ impl Person {
 pub struct Crowd {
     /// People per item; everyone, where there are fewer.
     pub overlap: usize,
+    /// Everyone's agreement weight, in place of their kinds': the dial of the agreement sweep.
+    pub agreement: Option<f64>,
     /// The kinds of people by name; the people of kind `careful` are `careful-1`, `careful-2`, ….
     pub kinds: BTreeMap<String, Person>,
 }
@@ -205,14 +207,20 @@ impl Default for Crowd {
             ),
             ("adversary", Person { count: 1, skill: 0.9, adversarial: true, ..plain }),
         ];
-        Self { overlap: 2, kinds: kinds.map(|(name, person)| (name.to_owned(), person)).into() }
+        Self { overlap: 2, agreement: None, kinds: kinds.map(|(name, person)| (name.to_owned(), person)).into() }
     }
 }
 
 impl Crowd {
     /// A crowd of one kind, everyone of whom sees every item.
     pub fn of(name: &str, person: Person) -> Self {
-        Self { overlap: person.count.max(1), kinds: BTreeMap::from([(name.to_owned(), person)]) }
+        Self { overlap: person.count.max(1), agreement: None, kinds: BTreeMap::from([(name.to_owned(), person)]) }
+    }
+
+    /// This crowd with [`Crowd::agreement`] given to everyone, where it is set.
+    #[must_use]
+    pub fn resolved(&self) -> Self {
+        self.agreement.map_or_else(|| self.clone(), |weight| self.with_agreement(weight))
     }
 
     /// This crowd with everyone's agreement weight set to `weight`: a point of the agreement sweep. The draws do not
@@ -232,6 +240,10 @@ impl Crowd {
     /// [`Error::Setting`].
     pub fn check(&self, at: &str) -> Result<(), Error> {
         let wrong = |key: String, value: String, expected| Err(Error::Setting { key, value, expected });
+        if self.agreement.is_some_and(|weight| !(-1e6..=1e6).contains(&weight)) {
+            let value = self.agreement.map_or_else(String::new, |weight| weight.to_string());
+            return wrong(format!("{at}.agreement"), value, "a number between -1,000,000 and 1,000,000");
+        }
         if self.overlap == 0 {
             return wrong(format!("{at}.overlap"), "0".into(), "at least 1 person per item");
         }

@@ -101,7 +101,8 @@ mod tests {
         let found = Crowd::default().switch_weight(&correct, &agreeing).unwrap();
         assert!((0.6..1.1).contains(&found), "{found}");
         let (good, bad) = (Person::default(), Person { adversarial: true, ..Person::default() });
-        let half = Crowd { overlap: 1, kinds: BTreeMap::from([("good".into(), good), ("bad".into(), bad)]) };
+        let half =
+            Crowd { overlap: 1, agreement: None, kinds: BTreeMap::from([("good".into(), good), ("bad".into(), bad)]) };
         assert_eq!(half.switch_weight(&correct, &agreeing), None);
         assert_eq!(Crowd::default().switch_weight(&correct, &answer(0.0, false)), None);
         // Beyond everyone's limit nothing but agreement is left: any weight above 0 will do.

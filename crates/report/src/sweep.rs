@@ -1,0 +1,170 @@
+//! A sweep over one setting: the chain from people's bias to the reward model's to the policy's, over seeds.
+//!
+//! 1. A point is the mean over seeds with a t interval; a seed is a world of its own, so seeds are what varies.
+//! 2. A switch is where a line crosses one half, by straight lines between neighbouring values, in each seed; its interval
+//!    is over seeds. A seed whose line does not cross once, upwards, has no switch and is counted as such.
+
+use crate::chart::captioned;
+use crate::chart::line::{Lines, Point, Series, lines};
+use crate::format::{self, Unit};
+use crate::html::{Cell, aside, escape, figure, page, paragraph, table};
+use crate::read::{Run, last};
+use std::collections::BTreeMap;
+use trimtab_run::Metric;
+use trimtab_stats::{Measured, mean_t};
+
+/// One run of a sweep.
+#[derive(Debug)]
+pub struct SweepPoint {
+    /// The setting's value.
+    pub value: f64,
+    /// The seed.
+    pub seed: u64,
+    /// The run.
+    pub run: Run,
+}
+
+/// The links of the chain: label, colour, stage, metric.
+const CHAIN: [(&str, &str, &str, &str); 5] = [
+    ("people", "base", "rank", "people_prefer_agreeing"),
+    ("reward model", "ppo", "evaluation", "reward_prefers_agreeing/user"),
+    ("policy", "ptx", "evaluation", "agrees_with_wrong_belief/user/ppo_ptx"),
+    ("SFT", "sft", "evaluation", "agrees_with_wrong_belief/user/sft"),
+    ("policy, third party", "sft", "evaluation", "agrees_with_wrong_belief/third_party/ppo_ptx"),
+];
+
+/// The sweep as one HTML page.
+#[must_use]
+pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
+    let mut rows = Vec::new();
+    let mut switches = Vec::new();
+    let mut series = Vec::new();
+    for (label, class, stage, metric) in CHAIN {
+        let by_value = values(points, stage, metric);
+        let measured: Vec<(f64, Measured)> =
+            by_value.iter().map(|(v, seeds)| (from_bits(*v), mean_t(&plain(seeds), 0.95))).collect();
+        series.push(Series {
+            label: label.into(),
+            class,
+            points: measured
+                .iter()
+                .map(|(x, m)| Point { x: *x, y: m.value, interval: m.interval.as_ref().map(|i| [i.low, i.high]) })
+                .collect(),
+            reason: measured.is_empty().then(|| format!("{metric} was not recorded")),
+        });
+        rows.extend(measured.iter().map(|(x, m)| {
+            let seeds = Cell::number(format::count(m.n));
+            vec![Cell::text(label), Cell::number(format::number(*x)), Cell::measured(m, &Unit::Share), seeds]
+        }));
+        if matches!(label, "people" | "reward model" | "policy") {
+            switches.push((label, switch(points, stage, metric)));
+        }
+    }
+    let planted: Vec<f64> = points.iter().filter_map(|p| p.run.truth(&["switch_weight"])).collect();
+    let planted = mean_t(&planted, 0.95).value;
+    let weight = Unit::Of("gold".into());
+    let mut found = vec![vec![
+        Cell::text("predicted from what was planted"),
+        planted
+            .map_or(Cell::Undefined("planted.json names no switch_weight".into()), |p| Cell::number(format::number(p))),
+        Cell::text("–"),
+    ]];
+    found.extend(switches.iter().map(|(label, (m, without))| {
+        vec![
+            Cell::text(*label),
+            Cell::measured(m, &weight),
+            Cell::number(format!("{} with, {without} without", format::count(m.n))),
+        ]
+    }));
+    let chart = Lines {
+        across: key.to_owned(),
+        unit: Unit::Share,
+        series,
+        marks: planted.map(|p| (p, "predicted switch".to_owned())).into_iter().collect(),
+    };
+    let mut body = format!(
+        "<p class=\"kind\">Sweep over {}</p>\n<h1>{}</h1>\n",
+        escape(key),
+        escape(&format!("{name}: what people reward, what the reward model learns, what the policy does"))
+    );
+    body += &paragraph(&verdict(planted, &switches));
+    body += &aside(
+        "How to read",
+        "Up: how often the wrong answer that agrees with the user is preferred (people, reward model) or given (policy). Across: how much agreement is worth to everyone who ranks, where right and wrong are 1 apart. Bands are 95 % intervals over seeds. The control is the same belief held by a third party, whom nobody wants to please.",
+    );
+    body += &figure(
+        &captioned("From people to policy", &lines(&chart)),
+        &table("Each link at each value", &["link", key, "mean over seeds, 95 % interval", "seeds"], &rows),
+    );
+    body += &table("Where agreement outweighs correctness", &["", "switch, 95 % interval", "seeds"], &found);
+    body += &aside(
+        "What a negative result would look like",
+        "A reward model or policy whose line does not rise with the people's, or a switch whose interval lies further than 0.15 from the prediction.",
+    );
+    page(&format!("{name} · trimtab"), &body)
+}
+
+/// The first sentence.
+fn verdict(planted: Option<f64>, switches: &[(&str, (Measured, usize))]) -> String {
+    let of = |(label, (m, _)): &(&str, (Measured, usize))| match m.value {
+        Some(v) => format!("the {label} switch{} at {}", if *label == "people" { "" } else { "es" }, format::number(v)),
+        None => format!("the {label} show{} no switch", if *label == "people" { "" } else { "s" }),
+    };
+    let found: Vec<String> = switches.iter().map(of).collect();
+    let predicted = planted.map_or_else(
+        || "Nothing was predicted".to_owned(),
+        |p| format!("Predicted: a switch at {}", format::number(p)),
+    );
+    format!("{predicted}; {}.", found.join(", "))
+}
+
+/// Values are told apart by their bits, which order non-negative numbers as they are ordered.
+type ByValue = BTreeMap<u64, Vec<(u64, f64)>>;
+
+fn from_bits(bits: u64) -> f64 {
+    f64::from_bits(bits)
+}
+
+fn plain(seeds: &[(u64, f64)]) -> Vec<f64> {
+    seeds.iter().map(|s| s.1).collect()
+}
+
+fn values(points: &[SweepPoint], stage: &str, metric: &str) -> ByValue {
+    let mut by_value = ByValue::new();
+    for p in points {
+        let metrics: &[Metric] = if stage == "evaluation" { &p.run.evaluation } else { p.run.stage(stage) };
+        if let Some(found) = last(metrics, metric).and_then(|m| m.value) {
+            by_value.entry(p.value.to_bits()).or_default().push((p.seed, found));
+        }
+    }
+    by_value
+}
+
+/// Where the seeds' lines cross one half, and how many seeds' do not.
+fn switch(points: &[SweepPoint], stage: &str, metric: &str) -> (Measured, usize) {
+    let mut by_seed: BTreeMap<u64, Vec<(f64, f64)>> = BTreeMap::new();
+    for (value, seeds) in values(points, stage, metric) {
+        for (seed, share) in seeds {
+            by_seed.entry(seed).or_default().push((from_bits(value), share));
+        }
+    }
+    let crossings: Vec<Option<f64>> = by_seed.values().map(|line| crossing(line, 0.5)).collect();
+    let found: Vec<f64> = crossings.iter().flatten().copied().collect();
+    (mean_t(&found, 0.95), crossings.len() - found.len())
+}
+
+/// Where a line through points in rising order of x crosses `level` upwards; `None` if it does not, or more than once.
+///
+/// ```
+/// use trimtab_report::crossing;
+/// assert_eq!(crossing(&[(0.0, 0.2), (1.0, 0.4), (2.0, 0.6)], 0.5), Some(1.5));
+/// assert_eq!(crossing(&[(0.0, 0.2), (1.0, 0.6), (2.0, 0.4), (3.0, 0.6)], 0.5), None);
+/// assert_eq!(crossing(&[(0.0, 0.6), (1.0, 0.8)], 0.5), None);
+/// ```
+#[must_use]
+pub fn crossing(line: &[(f64, f64)], level: f64) -> Option<f64> {
+    let mut up = line.windows(2).filter(|w| w[0].1 < level && w[1].1 >= level);
+    let (first, more) = (up.next()?, up.next());
+    let [(x0, y0), (x1, y1)] = [first[0], first[1]];
+    more.is_none().then(|| x0 + (x1 - x0) * (level - y0) / (y1 - y0))
+}
