@@ -183,8 +183,10 @@ fn log_held_out(
     let mut sources: Vec<&str> = held.iter().map(|r| r.source.as_str()).collect();
     sources.sort_unstable();
     sources.dedup();
-    for source in sources {
-        let of_source: Vec<&Ranked> = held.iter().copied().filter(|r| r.source == source).collect();
+    let everyone = (sources.len() > 1).then_some(None);
+    for of in everyone.into_iter().chain(sources.into_iter().map(Some)) {
+        let source = of.unwrap_or("everyone");
+        let of_source: Vec<&Ranked> = held.iter().copied().filter(|r| of.is_none_or(|of| r.source == of)).collect();
         let seen = held_out(model, &of_source, pass_tokens)?;
         stage.push(
             &Metric::new("reward", step, &format!("held_out_loss/{source}"), seen.loss)

@@ -34,6 +34,7 @@ pub fn report(run: &Run) -> String {
     let story = Story::new(run);
     let body = section::opening::sentences(&story)
         + &section::opening::axes(&story)
+        + &section::signatures::section_of(&story)
         + &section::training::training(run)
         + &section::sycophancy::sycophancy(&story)
         + &section::refusals::refusals(&story)

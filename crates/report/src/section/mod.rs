@@ -6,6 +6,7 @@ pub mod opening;
 pub mod outer;
 pub mod ppo;
 pub mod refusals;
+pub mod signatures;
 pub mod sycophancy;
 pub mod training;
 pub mod transcripts;

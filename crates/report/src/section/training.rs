@@ -109,21 +109,26 @@ fn reward(run: &Run) -> String {
     }
     let ceiling = run.truth(&["rm_accuracy_ceiling"]);
     let mut rows = Vec::new();
-    for (source, after) in accuracy(run) {
+    let sources = accuracy(run);
+    for (i, (source, after)) in sources.iter().enumerate() {
+        // Beyond a few sources the first, everyone, stands for their controls.
+        let controls = i == 0 || sources.len() <= 4;
         let of = |what: &str| if source.is_empty() { what.to_owned() } else { format!("{what}, {source}") };
         let suffix = if source.is_empty() { String::new() } else { format!("/{source}") };
         let baseline = last(metrics, &format!("length_baseline_accuracy{suffix}"));
         let baseline =
             baseline.map_or_else(|| trimtab_stats::Measured::undefined(0, "no length baseline was recorded"), measured);
         let count = format::n(baseline.n);
-        rows.push(Row { label: of("length alone"), class: "control", measured: baseline, count, planted: None });
+        if controls {
+            rows.push(Row { label: of("length alone"), class: "control", measured: baseline, count, planted: None });
+        }
         let untrained = metrics.iter().find(|m| m.step == 0 && m.name == format!("held_out_accuracy{suffix}"));
-        if let Some(m) = untrained {
+        if let Some(m) = untrained.filter(|_| controls) {
             let count = format::n(m.n.unwrap_or(0));
             rows.push(Row { label: of("untrained"), class: "control", measured: measured(m), count, planted: None });
         }
         let count = format::n(after.n);
-        rows.push(Row { label: of("reward model"), class: "other", measured: after, count, planted: ceiling });
+        rows.push(Row { label: of("reward model"), class: "other", measured: after.clone(), count, planted: ceiling });
     }
     body += &aside(
         "How to read",
