@@ -19,7 +19,7 @@ pub fn run(settings: &Settings, sweep: &Sweep, quiet: bool) -> Result<()> {
         for &value in &sweep.values {
             let name = value.to_string();
             let mut one = Settings { runs: of_seed.clone(), seed: Some(seed), ..settings.clone() };
-            one.set.extend([format!("{}={value:?}", sweep.key), format!("name={name:?}")]);
+            one.set.extend([format!("{}={value}", sweep.key), format!("name={name:?}")]);
             let resolved = one.resolve().with_context(|| format!("sweep.key {} at {value}", sweep.key))?;
             let dir = one.folder(&resolved.config);
             match &first {

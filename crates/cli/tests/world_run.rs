@@ -101,3 +101,53 @@ fn settings_of_a_world_that_cannot_be_right_are_named() {
         assert!(!dir.path().join("bad/world/world/world.json").exists(), "{setting}: nothing is begun");
     }
 }
+
+/// `trimtab ppo` again with other settings needs what PPO is made from, and not the control that was trained with the old ones.
+#[test]
+fn ppo_alone_does_not_ask_for_its_control_again() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), "runs", "cache").assert().success();
+    let mut ppo = trimtab();
+    ppo.arg("ppo").arg("--runs").arg(dir.path().join("runs")).env("TRIMTAB_CACHE", dir.path().join("cache"));
+    for setting in SMALL.into_iter().chain(["ppo.beta=0.5", "ppo.ptx=0"]) {
+        ppo.args(["--set", setting]);
+    }
+    ppo.assert().success();
+    let metrics = std::fs::read_to_string(dir.path().join("runs/world/ppo/metrics.jsonl")).unwrap();
+    assert!(metrics.contains("\"gold\"") && metrics.contains("ppo.ptx is 0"));
+}
+
+/// A sweep makes a run for each value and seed, takes over what the setting does not touch, and does nothing twice.
+#[test]
+fn a_sweep_shares_what_its_setting_does_not_touch() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("sweep.toml");
+    let sections = "name = \"dial\"\n[sweep]\nkey = \"people.overlap\"\nvalues = [1.0, 3.0]\nseeds = [1, 2]\n[world]\n";
+    std::fs::write(&config, sections).unwrap();
+    let sweep = || {
+        let mut command = trimtab();
+        command.arg("run").arg("--config").arg(&config).arg("--runs").arg(dir.path().join("runs"));
+        command.env("TRIMTAB_CACHE", dir.path().join("cache"));
+        for setting in SMALL.into_iter().chain(["evaluation.control=false", "evaluation.comparisons=[]"]) {
+            command.args(["--set", setting]);
+        }
+        command
+    };
+    sweep().assert().success();
+    let all = dir.path().join("runs/dial");
+    let page = std::fs::read_to_string(all.join("sweep.html")).unwrap();
+    assert!(page.contains("people.overlap") && page.ends_with("</html>\n"));
+    for seed in ["seed-1", "seed-2"] {
+        let read = |value: &str, file: &str| std::fs::read(all.join(seed).join(value).join(file)).unwrap();
+        assert_eq!(read("1", "sample/samples.jsonl"), read("3", "sample/samples.jsonl"));
+        assert!(read("1", "rank/rankings.jsonl") != read("3", "rank/rankings.jsonl"));
+        assert!(!all.join(seed).join("1/ppo-plain").exists(), "the control was not asked for");
+    }
+    let before = files(&all);
+    sweep().assert().success();
+    for ((name, bytes), (other, others)) in before.iter().zip(&files(&all)) {
+        assert!(name == other && bytes == others, "the second time {name} differs");
+    }
+    let bad = sweep().args(["--set", "sweep.values=[-1.0]"]).assert().failure().code(2);
+    assert!(String::from_utf8_lossy(&bad.get_output().stderr).contains("sweep"));
+}

@@ -260,3 +260,27 @@ fn two_runs_side_by_side() {
         fs::write(keep, &html).unwrap();
     }
 }
+
+/// Signatures are read off intervals: on the planted side, on the other, in between, and absent.
+#[test]
+fn signatures_hold_fail_or_cannot_be_measured() {
+    use trimtab_report::section::signatures::{Verdict, signatures};
+    use trimtab_report::story::Story;
+    let dir = tempfile::tempdir().unwrap();
+    let rise = |stage: &str, low: f64, high: f64| json!({"stage": stage, "step": 0, "name": "corpus_loss_rise", "value": f64::midpoint(low, high), "interval": [low, high]});
+    for (plain, ptx, want) in [
+        ((0.1, 0.2), (-0.1, 0.0), [Verdict::Holds, Verdict::Holds]),
+        ((0.1, 0.2), (0.09, 0.2), [Verdict::Holds, Verdict::Fails]),
+        ((-0.1, 0.2), (0.0, 0.1), [Verdict::NotMeasurable, Verdict::NotMeasurable]),
+        ((-0.3, -0.2), (0.0, 0.1), [Verdict::Fails, Verdict::NotMeasurable]),
+    ] {
+        for (stage, (low, high)) in [("ppo-plain", plain), ("ppo", ptx)] {
+            jsonl(dir.path(), &format!("{stage}/metrics.jsonl"), &[rise(stage, low, high)]);
+        }
+        let run = Run::load(dir.path()).unwrap();
+        let found = signatures(&Story::new(&run));
+        let of = |word: &str| found.iter().find(|s| s.claim.contains(word)).unwrap().verdict;
+        assert_eq!([of("loses next-token"), of("recovers at least")], want, "{plain:?} {ptx:?}");
+        assert_eq!(of("SFT earns"), Verdict::NotMeasurable, "no items");
+    }
+}

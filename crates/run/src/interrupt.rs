@@ -15,14 +15,18 @@ const KILLED: i32 = 137;
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static STOP_AFTER: OnceLock<Option<(String, u64)>> = OnceLock::new();
 
-/// Installs the handler, once per process: the first signal sets the flag, the second ends the process at once with
-/// code 130.
+/// Installs the handler, unless an earlier call did: the first signal sets the flag, the second ends the process at once
+/// with code 130.
 ///
 /// # Errors
-/// [`Error::Signal`] if a handler is there already; [`Error::StopAfter`] if TRIMTAB_STOP_AFTER is malformed.
+/// [`Error::Signal`] if a handler of somebody else's is there already; [`Error::StopAfter`] if TRIMTAB_STOP_AFTER is malformed.
 pub fn install() -> Result<(), Error> {
     if let Ok(text) = std::env::var("TRIMTAB_STOP_AFTER") {
         parse_stop(&text).ok_or(Error::StopAfter(text))?;
+    }
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if INSTALLED.swap(true, Ordering::SeqCst) {
+        return Ok(());
     }
     ctrlc::set_handler(|| {
         if REQUESTED.swap(true, Ordering::SeqCst) {
