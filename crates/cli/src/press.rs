@@ -9,7 +9,7 @@ use trimtab_alignment::reward::{self, RewardModel};
 use trimtab_alignment::stage::Stage;
 use trimtab_audit::{agreement, best_of_n};
 use trimtab_engine::generate::Sampling;
-use trimtab_run::stream;
+use trimtab_run::{Checkpointer, stream};
 use trimtab_stats::{Bootstrap, Curve, best_of_n_kl, fit_overoptimisation};
 use trimtab_text::dataset;
 use trimtab_text::record::{Demonstration, Prompt, Ranking, Samples};
@@ -119,6 +119,7 @@ impl WorldRun {
             });
             reward::run(&mut part, resume, sft, path, &ranked, &demonstrations, &config.reward, &config.train)?;
             part.close()?;
+            Checkpointer::new(&dir).clear()?;
             Ok(reward::load(&dir.join("checkpoint"), &sft.model)?)
         };
         let e = &self.evaluation;

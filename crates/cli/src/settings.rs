@@ -4,7 +4,7 @@ use crate::failure::Usage;
 use crate::world_run::WorldRun;
 use anyhow::{Context, Result};
 use clap::Args;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use trimtab_alignment::config::Config;
 
@@ -37,7 +37,7 @@ pub struct Resolved {
 }
 
 /// A sweep: one run for each value and seed. Runs of one seed share the stages before the first that the key touches.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
     /// The setting, such as `people.agreement`.
@@ -70,6 +70,9 @@ impl Resolved {
             table.remove("model");
             table.remove("data");
             table.extend(toml::Table::try_from(world)?);
+        }
+        if let Some(sweep) = &self.sweep {
+            table.insert("sweep".into(), toml::Value::try_from(sweep)?);
         }
         Ok(toml::to_string(&table)?)
     }
