@@ -6,9 +6,10 @@ use crate::chart::{
     line::{Lines, Point, Series, lines},
 };
 use crate::format::{self, Unit};
-use crate::html::{Cell, aside, figure, table};
+use crate::html::{Cell, aside, figure, paragraph, table};
 use crate::measure::best_of_n_kl;
 use crate::read::{Run, family, measured};
+use crate::story::capitalised;
 use std::collections::BTreeMap;
 use trimtab_run::Metric;
 
@@ -19,13 +20,18 @@ type ByN<'r> = BTreeMap<u64, [Option<&'r Metric>; 2]>;
 #[must_use]
 pub fn outer(run: &Run) -> String {
     let (id, kind) = ("outer", "Outer misalignment");
-    let mut variants: BTreeMap<&str, ByN> = BTreeMap::new();
+    // In the order in which they were recorded: the run's own reward model first.
+    let mut variants: Vec<(&str, ByN)> = Vec::new();
     for (which, prefix) in ["best_of_n_gold/", "best_of_n_proxy/"].into_iter().enumerate() {
         for (name, metric) in family(&run.evaluation, prefix) {
             // `16`, or `VARIANT/16` where there are several reward models.
             let (variant, n) = name.rsplit_once('/').unwrap_or(("", name));
             if let Ok(n) = n.parse() {
-                variants.entry(variant).or_default().entry(n).or_default()[which] = Some(metric);
+                let at = variants.iter().position(|(known, _)| *known == variant).unwrap_or_else(|| {
+                    variants.push((variant, ByN::new()));
+                    variants.len() - 1
+                });
+                variants[at].1.entry(n).or_default()[which] = Some(metric);
             }
         }
     }
@@ -43,7 +49,7 @@ pub fn outer(run: &Run) -> String {
     let mut findings = Vec::new();
     for (variant, by_n) in &variants {
         let found = finding(by_n);
-        findings.push(if variant.is_empty() { found.clone() } else { format!("{variant}: {found}") });
+        findings.push(if variant.is_empty() { found } else { format!("{variant}: {found}") });
         body += &panel(variant, by_n);
     }
     body += &aside(
@@ -54,7 +60,10 @@ pub fn outer(run: &Run) -> String {
         "What this does not show",
         "Best-of-n searches without changing weights: how PPO over-optimises at the same KL can differ. Beyond the largest n nothing was measured.",
     );
-    section(id, kind, &crate::story::capitalised(&findings.join("; ")), &body)
+    // The first is the title; the others follow it as text.
+    let others: String = findings.iter().skip(1).map(|f| paragraph(&format!("{}.", capitalised(f)))).collect();
+    let title = findings.first().map_or_else(String::new, |f| capitalised(f));
+    section(id, kind, &title, &(others + &body))
 }
 
 /// The n with the highest gold.
