@@ -53,19 +53,6 @@ pub struct Family {
     pub segments: Vec<Segment>,
 }
 
-/// The key range of a block of queries: prefix keys, then the segment's own up to the block's end.
-struct Keys {
-    /// Batch ranges of the two parts.
-    parts: [Range<usize>; 2],
-    /// How many keys precede the segment's first token.
-    before: usize,
-}
-
-fn keys_of(segment: &Segment, block: &Range<usize>) -> Keys {
-    let prefix = segment.prefix.clone().unwrap_or(0..0);
-    Keys { before: prefix.len(), parts: [prefix, segment.tokens.start..block.end] }
-}
-
 simd! {
     fn d_scores(p: &mut [f32], dp: &[f32], delta: f32, rate: f32) {
         for (p, dp) in p.iter_mut().zip(dp) {
@@ -74,52 +61,48 @@ simd! {
     }
 }
 
-/// Which keys of the block's key list query row `i` may see: `from..to`.
-fn visible(heads: &Heads, segment: &Segment, keys: &Keys, query: usize) -> Range<usize> {
-    let to = keys.before + (query - segment.tokens.start) + 1;
+/// How many keys precede the segment's first token.
+fn before(segment: &Segment) -> usize {
+    segment.prefix.as_ref().map_or(0, Range::len)
+}
+
+/// Which of the segment's keys, those of its prefix first, the query may see: `from..to`.
+fn visible(heads: &Heads, segment: &Segment, query: usize) -> Range<usize> {
+    let to = before(segment) + (query - segment.tokens.start) + 1;
     let from = heads.window.map_or(0, |w| to.saturating_sub(w));
     from..to
 }
 
-/// Scores of a block, scaled; entries past what a row may see are left as they come.
-fn block_scores(s: &mut [f32], n_keys: usize, q: &[f32], k: &[f32], keys: &Keys, family: usize, dim: usize) {
-    let rows = q.len() / dim;
+/// Scaled scores of a block's queries with its keys; entries past what a row may see are left as they come.
+fn block_scores(s: &mut [f32], q: &[f32], k: &[f32], dim: usize) {
+    let (rows, keys) = (q.len() / dim, k.len() / dim);
     let rate = 1.0 / (dim as f32).sqrt();
-    let mut at = 0;
-    for part in &keys.parts {
-        if !part.is_empty() {
-            let k = &k[(part.start - family) * dim..(part.end - family) * dim];
-            gemm_serial(rows, part.len(), dim, rate, q, dim, 1, k, 1, dim, 0.0, &mut s[at..], n_keys);
-            at += part.len();
-        }
-    }
+    gemm_serial(rows, keys, dim, rate, q, dim, 1, k, 1, dim, 0.0, s, keys);
 }
 
-/// `out (+)= m · x` where the rows of `x` are the block's keys.
-fn times_keys(out: &mut [f32], m: &[f32], n_keys: usize, x: &[f32], keys: &Keys, family: usize, dim: usize) {
-    let rows = out.len() / dim;
-    let mut at = 0;
-    let mut beta = 0.0;
-    for part in &keys.parts {
-        if !part.is_empty() {
-            let x = &x[(part.start - family) * dim..(part.end - family) * dim];
-            gemm_serial(rows, dim, part.len(), 1.0, &m[at..], n_keys, 1, x, dim, 1, beta, out, dim);
-            beta = 1.0;
-            at += part.len();
-        }
-    }
+/// `out = m · x` where the rows of `x` are the block's keys.
+fn times_keys(out: &mut [f32], m: &[f32], x: &[f32], dim: usize) {
+    let (rows, keys) = (out.len() / dim, x.len() / dim);
+    gemm_serial(rows, dim, keys, 1.0, m, keys, 1, x, dim, 1, 0.0, out, dim);
 }
 
-/// `out[keys] += mᵀ · x` where `x` has one row per query of the block.
-fn add_to_keys(out: &mut [f32], m: &[f32], n_keys: usize, x: &[f32], keys: &Keys, family: usize, dim: usize) {
+/// `out[keys] += mᵀ · x` where `x` has one row per query of the block: rows of the prefix first, then the segment's own.
+fn add_to_keys(
+    out: &mut [f32],
+    m: &[f32],
+    x: &[f32],
+    segment: &Segment,
+    block: &Range<usize>,
+    base: usize,
+    dim: usize,
+) {
     let rows = x.len() / dim;
-    let mut at = 0;
-    for part in &keys.parts {
-        if !part.is_empty() {
-            let out = &mut out[(part.start - family) * dim..(part.end - family) * dim];
-            gemm_serial(part.len(), dim, rows, 1.0, &m[at..], 1, n_keys, x, dim, 1, 1.0, out, dim);
-            at += part.len();
-        }
+    let own = segment.tokens.start..block.end;
+    let (n_keys, mut at) = (before(segment) + own.len(), 0);
+    for part in segment.prefix.iter().chain([&own]) {
+        let out = &mut out[(part.start - base) * dim..(part.end - base) * dim];
+        gemm_serial(part.len(), dim, rows, 1.0, &m[at..], 1, n_keys, x, dim, 1, 1.0, out, dim);
+        at += part.len();
     }
 }
 
@@ -180,15 +163,14 @@ pub fn attention(o: &mut [f32], lse: &mut [f32], q: &[f32], k: &[f32], v: &[f32]
                 // One list of keys, so that sums over it are cut at the same places as in a sequence without a prefix.
                 let [k, v] = [k, v].map(|x| joined(x, segment, base, dim));
                 for block in blocks(segment) {
-                    let seen = keys_of(segment, &block);
-                    let n_keys = seen.before + seen.parts[1].len();
-                    let keys = Keys { parts: [0..0, 0..n_keys], ..seen };
+                    let n_keys = before(segment) + block.end - segment.tokens.start;
+                    let (k, v) = (&k[..n_keys * dim], &v[..n_keys * dim]);
                     let rows = block.start - base..block.end - base;
                     scratch.resize(BLOCK * n_keys, 0.0);
                     let s = &mut scratch[..block.len() * n_keys];
-                    block_scores(s, n_keys, &q[rows.start * dim..rows.end * dim], &k, &keys, 0, dim);
+                    block_scores(s, &q[rows.start * dim..rows.end * dim], k, dim);
                     for (row, query) in s.chunks_exact_mut(n_keys).zip(block.clone()) {
-                        let seen = visible(&heads, segment, &keys, query);
+                        let seen = visible(&heads, segment, query);
                         row[..seen.start].fill(0.0);
                         row[seen.end..].fill(0.0);
                         let row = &mut row[seen];
@@ -197,7 +179,7 @@ pub fn attention(o: &mut [f32], lse: &mut [f32], q: &[f32], k: &[f32], v: &[f32]
                         scale(row, 1.0 / total);
                         lse[query - base] = top + total.ln();
                     }
-                    times_keys(&mut o[rows.start * dim..rows.end * dim], s, n_keys, &v, &keys, 0, dim);
+                    times_keys(&mut o[rows.start * dim..rows.end * dim], s, v, dim);
                 }
             }
         },
@@ -253,32 +235,33 @@ pub fn attention_backward(
                 let d_o = slice_of(d_o, head, tokens, dim, family);
                 let lse = &lse[head * tokens + base..][..family.tokens.len()];
                 for segment in &family.segments {
+                    let [k, v] = [k, v].map(|x| joined(x, segment, base, dim));
                     for block in blocks(segment) {
-                        let keys = keys_of(segment, &block);
-                        let n_keys = keys.before + keys.parts[1].len();
+                        let n_keys = before(segment) + block.end - segment.tokens.start;
+                        let (k, v) = (&k[..n_keys * dim], &v[..n_keys * dim]);
                         let rows = (block.start - base) * dim..(block.end - base) * dim;
                         p_scratch.resize(BLOCK * n_keys, 0.0);
                         dp_scratch.resize(BLOCK * n_keys, 0.0);
                         let p = &mut p_scratch[..block.len() * n_keys];
                         let dp = &mut dp_scratch[..block.len() * n_keys];
-                        block_scores(p, n_keys, &q[rows.clone()], k, &keys, base, dim);
+                        block_scores(p, &q[rows.clone()], k, dim);
                         for (row, query) in p.chunks_exact_mut(n_keys).zip(block.clone()) {
-                            let seen = visible(&heads, segment, &keys, query);
+                            let seen = visible(&heads, segment, query);
                             row[..seen.start].fill(0.0);
                             row[seen.end..].fill(0.0);
                             exp_shift_sum(&mut row[seen], lse[query - base]);
                         }
-                        add_to_keys(dv, p, n_keys, &d_o[rows.clone()], &keys, base, dim);
+                        add_to_keys(dv, p, &d_o[rows.clone()], segment, &block, base, dim);
                         // dp = d_o · vᵀ; block_scores would scale it, so undo that by scaling ds once instead.
-                        block_scores(dp, n_keys, &d_o[rows.clone()], v, &keys, base, dim);
+                        block_scores(dp, &d_o[rows.clone()], v, dim);
                         for (i, (p, dp)) in p.chunks_exact_mut(n_keys).zip(dp.chunks_exact(n_keys)).enumerate() {
                             let at = rows.start + i * dim;
                             let delta = dot(&o[at..at + dim], &d_o[at..at + dim]);
                             // ds/dq carries 1/√d; dp already does, delta gets it here.
                             d_scores(p, dp, delta * rate, 1.0);
                         }
-                        times_keys(&mut dq[rows.clone()], p, n_keys, k, &keys, base, dim);
-                        add_to_keys(dk, p, n_keys, &q[rows], &keys, base, dim);
+                        times_keys(&mut dq[rows.clone()], p, k, dim);
+                        add_to_keys(dk, p, &q[rows], segment, &block, base, dim);
                     }
                 }
             }
