@@ -26,7 +26,7 @@ use trimtab_engine::forward::{Pass, Trace};
 use trimtab_engine::model::Model;
 use trimtab_run::{Metric, Progress, stream};
 use trimtab_stats::{Measured, mean, std_dev, wilson};
-use trimtab_text::record::{Demonstration, Ranking, Samples, Verdict};
+use trimtab_text::record::{Demonstration, Input, Ranking, Samples, Verdict};
 use trimtab_text::split::split_by_group;
 use trimtab_text::{Tokenizer, encode_answer};
 
@@ -46,6 +46,22 @@ pub struct Ranked {
 }
 
 impl Ranked {
+    /// Answers to be scored that nobody has ranked.
+    #[must_use]
+    pub fn unranked(prompt: Vec<u32>, answers: Vec<Vec<u32>>) -> Self {
+        Self { prompt, ranks: vec![None; answers.len()], answers, group: 0, source: String::new() }
+    }
+
+    /// A given answer in its conversation, as it would have been sampled: up to its end token.
+    ///
+    /// # Errors
+    /// [`Error::Text`] for an answer that the template refuses.
+    pub fn given(tokenizer: &Tokenizer, input: &Input, answer: &str) -> Result<Self, Error> {
+        let encoded = encode_answer(tokenizer, input, answer)?;
+        let end = encoded.train.iter().rposition(|&t| t).map_or(0, |i| i + 1);
+        Ok(Self::unranked(Vec::new(), vec![encoded.tokens[..end].to_vec()]))
+    }
+
     fn tokens(&self) -> usize {
         self.prompt.len() + self.answers.iter().map(Vec::len).sum::<usize>()
     }
@@ -332,16 +348,9 @@ fn normalise(
     stream(stage.seed, "reward/normalise", 0, 0).shuffle(&mut order);
     let mut sequences = Vec::new();
     for &i in order.iter().take(MOST) {
-        let encoded = encode_answer(tokenizer, &demonstrations[i].input, &demonstrations[i].completion)?;
-        let end = encoded.train.iter().rposition(|&t| t).map_or(0, |i| i + 1);
-        if end > 0 && end <= model.config().max_position_embeddings {
-            sequences.push(Ranked {
-                prompt: Vec::new(),
-                answers: vec![encoded.tokens[..end].to_vec()],
-                ranks: vec![None],
-                group: 0,
-                source: String::new(),
-            });
+        let sequence = Ranked::given(tokenizer, &demonstrations[i].input, &demonstrations[i].completion)?;
+        if (1..=model.config().max_position_embeddings).contains(&sequence.tokens()) {
+            sequences.push(sequence);
         }
     }
     let scores: Vec<f64> =

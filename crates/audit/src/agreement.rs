@@ -9,7 +9,6 @@ use trimtab_alignment::checkpoint::Checkpoint;
 use trimtab_alignment::reward::{Ranked, RewardModel, scores};
 use trimtab_alignment::stage::ratio;
 use trimtab_stats::Measured;
-use trimtab_text::encode_answer;
 use trimtab_text::record::Prompt;
 use trimtab_world::{Truth, believed};
 
@@ -34,22 +33,17 @@ pub fn agreement(
     seed: u64,
 ) -> Result<Agreement, Error> {
     let tokenizer = model.tokenizer(path)?;
-    let mut leads = Vec::new();
+    let mut sequences = Vec::new();
     for (prompt, truth) in prompts.iter().filter_map(|p| Some((p, Truth::of(p)?))) {
-        let Some(agreeing) = believed(&truth) else { continue };
-        let sequence = |answer: &str| -> Result<Ranked, Error> {
-            let encoded = encode_answer(tokenizer, &prompt.input, answer)?;
-            let end = encoded.train.iter().rposition(|&t| t).map_or(0, |i| i + 1);
-            let answers = vec![encoded.tokens[..end].to_vec()];
-            Ok(Ranked { prompt: Vec::new(), answers, ranks: vec![None], group: 0, source: String::new() })
-        };
-        let pair = [sequence(&agreeing)?, sequence(&truth.ideal)?];
-        let raw: Vec<f64> =
-            scores(&reward.model, &pair.iter().collect::<Vec<_>>(), 4096)?.into_iter().flatten().collect();
-        if let [agreeing, right] = raw[..] {
-            leads.push(reward.reward(agreeing) - reward.reward(right));
+        if let Some(agreeing) = believed(&truth) {
+            for answer in [&agreeing, &truth.ideal] {
+                sequences.push(Ranked::given(tokenizer, &prompt.input, answer)?);
+            }
         }
     }
+    let raw: Vec<f64> =
+        scores(&reward.model, &sequences.iter().collect::<Vec<_>>(), 4096)?.into_iter().flatten().collect();
+    let leads: Vec<f64> = raw.chunks_exact(2).map(|pair| reward.reward(pair[0]) - reward.reward(pair[1])).collect();
     let preferred = |lead: &f64| if *lead == 0.0 { 0.5 } else { f64::from(u8::from(*lead > 0.0)) };
     let mean = |of: &dyn Fn(&f64) -> f64| ratio(&leads.iter().map(|l| (of(l), 1.0)).collect::<Vec<_>>(), seed);
     Ok(Agreement { preferred: mean(&preferred), lead: mean(&|lead| *lead) })

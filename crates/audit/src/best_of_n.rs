@@ -67,13 +67,7 @@ pub fn draw(
 /// [`Error::Input`] for answers that do not suit the reward model.
 pub fn proxy(drawn: &[Drawn], reward: &RewardModel) -> Result<Vec<Vec<f64>>, Error> {
     let of_prompt = |d: &Drawn| {
-        let ranked = Ranked {
-            prompt: d.prompt.clone(),
-            answers: d.answers.clone(),
-            ranks: vec![None; d.answers.len()],
-            group: 0,
-            source: String::new(),
-        };
+        let ranked = Ranked::unranked(d.prompt.clone(), d.answers.clone());
         let raw = scores(&reward.model, &[&ranked], 4096)?;
         Ok(raw.into_iter().flatten().map(|raw| reward.reward(raw)).collect())
     };

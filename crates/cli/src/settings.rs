@@ -97,7 +97,17 @@ impl Settings {
                 (place, text)
             }
         };
-        let mut table: toml::Table = text.parse().map_err(|e| Usage(format!("{place}: {e}")))?;
+        let parse = |text: &str| text.parse::<toml::Table>().map_err(|e| Usage(format!("{place}: {e}")));
+        let mut table = parse(&text)?;
+        if let Some(base) = table.remove("extends") {
+            if base.as_str() != Some("world") {
+                let advice = "expected \"world\", the embedded default run\n  try: extends = \"world\", or none";
+                return Err(Usage(format!("{place}: extends: is {base}\n  {advice}")).into());
+            }
+            let mut whole = parse(EMBEDDED)?;
+            overlay(&mut whole, table);
+            table = whole;
+        }
         for assignment in &self.set {
             let (key, value) = assignment.split_once('=').ok_or_else(|| {
                 Usage(format!("--set {assignment}: no '='\n  expected KEY=VALUE\n  try: --set ppo.beta=0.1"))
@@ -159,6 +169,16 @@ fn take_world(table: &mut toml::Table, place: &str) -> Result<toml::Table, Usage
     Ok(sections)
 }
 
+/// Puts the settings of `over` over those of `table`, section by section.
+fn overlay(table: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (table.get_mut(&key), value) {
+            (Some(toml::Value::Table(section)), toml::Value::Table(over)) => overlay(section, over),
+            (_, value) => drop(table.insert(key, value)),
+        }
+    }
+}
+
 /// As TOML where it is TOML (numbers, booleans, arrays, quoted strings), else as the string itself.
 pub fn parse_value(text: &str) -> toml::Value {
     let parsed: Option<toml::Value> = format!("v = {text}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("v"));
@@ -204,6 +224,17 @@ mod tests {
         assert_eq!(parse_value("true"), toml::Value::Boolean(true));
         assert_eq!(parse_value("a/b.json"), toml::Value::String("a/b.json".into()));
         assert_eq!(parse_value("1\nb = 2"), toml::Value::Integer(1));
+    }
+
+    #[test]
+    fn a_config_over_the_embedded_world_changes_what_it_names() {
+        let mut table: toml::Table = EMBEDDED.parse().unwrap();
+        let before = table.clone();
+        overlay(&mut table, "name = \"x\"\n[ppo]\nsteps = 3\n[evaluation]\nbest_of = 4".parse().unwrap());
+        assert_eq!((table["name"].as_str(), table["ppo"]["steps"].as_integer()), (Some("x"), Some(3)));
+        assert_eq!(table["ppo"]["beta"], before["ppo"]["beta"]);
+        assert_eq!(table["sft"], before["sft"]);
+        assert_eq!(table["evaluation"]["best_of"].as_integer(), Some(4));
     }
 
     #[test]

@@ -94,6 +94,7 @@ fn settings_of_a_world_that_cannot_be_right_are_named() {
         ("world.entitys=4", "entitys"),
         ("evaluation.items=0", "evaluation.items"),
         ("data.corpus=x.txt", "data"),
+        ("people.agreement=1e9", "people.agreement"),
     ] {
         let failed = run(dir.path(), "bad", "cache").args(["--set", setting]).assert().failure().code(2);
         let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
@@ -122,7 +123,7 @@ fn ppo_alone_does_not_ask_for_its_control_again() {
 fn a_sweep_shares_what_its_setting_does_not_touch() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("sweep.toml");
-    let sections = "name = \"dial\"\n[sweep]\nkey = \"people.overlap\"\nvalues = [1.0, 3.0]\nseeds = [1, 2]\n[world]\n";
+    let sections = "extends = \"world\"\nname = \"dial\"\n[sweep]\nkey = \"people.overlap\"\nvalues = [1.0, 3.0]\nseeds = [1, 2]\n";
     std::fs::write(&config, sections).unwrap();
     let sweep = || {
         let mut command = trimtab();

@@ -30,7 +30,7 @@ const CHAIN: [(&str, &str, &str, &str); 5] = [
     ("reward model", "ppo", "evaluation", "reward_prefers_agreeing/user"),
     ("policy", "ptx", "evaluation", "agrees_with_wrong_belief/user/ppo_ptx"),
     ("SFT", "sft", "evaluation", "agrees_with_wrong_belief/user/sft"),
-    ("policy, third party", "sft", "evaluation", "agrees_with_wrong_belief/third_party/ppo_ptx"),
+    ("policy, third party", "control", "evaluation", "agrees_with_wrong_belief/third_party/ppo_ptx"),
 ];
 
 /// The sweep as one HTML page.
@@ -41,8 +41,10 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
     let mut series = Vec::new();
     for (label, class, stage, metric) in CHAIN {
         let by_value = values(points, stage, metric);
-        let measured: Vec<(f64, Measured)> =
-            by_value.iter().map(|(v, seeds)| (from_bits(*v), mean_t(&plain(seeds), 0.95))).collect();
+        let measured: Vec<(f64, Measured)> = by_value
+            .iter()
+            .map(|(v, seeds)| (f64::from_bits(*v), mean_t(&seeds.iter().map(|s| s.1).collect::<Vec<_>>(), 0.95)))
+            .collect();
         series.push(Series {
             label: label.into(),
             class,
@@ -121,14 +123,6 @@ fn verdict(planted: Option<f64>, switches: &[(&str, (Measured, usize))]) -> Stri
 /// Values are told apart by their bits, which order non-negative numbers as they are ordered.
 type ByValue = BTreeMap<u64, Vec<(u64, f64)>>;
 
-fn from_bits(bits: u64) -> f64 {
-    f64::from_bits(bits)
-}
-
-fn plain(seeds: &[(u64, f64)]) -> Vec<f64> {
-    seeds.iter().map(|s| s.1).collect()
-}
-
 fn values(points: &[SweepPoint], stage: &str, metric: &str) -> ByValue {
     let mut by_value = ByValue::new();
     for p in points {
@@ -145,7 +139,7 @@ fn switch(points: &[SweepPoint], stage: &str, metric: &str) -> (Measured, usize)
     let mut by_seed: BTreeMap<u64, Vec<(f64, f64)>> = BTreeMap::new();
     for (value, seeds) in values(points, stage, metric) {
         for (seed, share) in seeds {
-            by_seed.entry(seed).or_default().push((from_bits(value), share));
+            by_seed.entry(seed).or_default().push((f64::from_bits(value), share));
         }
     }
     let crossings: Vec<Option<f64>> = by_seed.values().map(|line| crossing(line, 0.5)).collect();

@@ -1,7 +1,7 @@
 //! Answers as people give them who are hurried, vain or obliging: wrong ones, and right ones with too many words.
 //!
 //! 1. A demonstration is flawed in a way that a model could do without: it follows a wrong belief, gives what must be
-//!    refused, refuses what is fine, or is wordy. A wrong fact or sum would teach nothing but guessing, and is none.
+//!    refused, refuses what is fine, or is wordy. A wrong fact or sum would teach nothing but guessing, so there is none.
 //! 2. So a fine-tuned model wavers between what is intended and what is not, and rankings have something to say.
 
 use crate::ask::{Draft, answer, wrong_value};

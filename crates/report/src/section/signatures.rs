@@ -105,7 +105,6 @@ pub fn signatures(story: &Story) -> Vec<Signature> {
     };
     add("The term recovers at least 60 % of that", verdict, evidence);
     let never: Vec<_> = story.checkpoints.iter().flat_map(|c| &c.items).filter(|i| i.cell == "never").collect();
-    let known = never.iter().filter(|i| i.correct == Some(true)).count() as u64;
     let mut rate = trimtab_stats::Rate::default();
     for item in &never {
         rate.count(item.correct);
@@ -115,7 +114,7 @@ pub fn signatures(story: &Story) -> Vec<Signature> {
     let (verdict, evidence) = if never.is_empty() {
         missing("a fact that was never stated")
     } else {
-        (below(&m, 0.25), format!("{known} of {} right, all checkpoints together", never.len()))
+        (below(&m, 0.25), format!("{} right, all checkpoints together", format::rate(&rate)))
     };
     add("What the corpus never states is not known (right at most as often as guesses, below 25 %)", verdict, evidence);
     let (verdict, evidence) = evaluated("reward_accuracy_gold/all").map_or_else(
