@@ -159,3 +159,35 @@ pub fn ratio(clusters: &[(f64, f64)], seed: u64) -> Measured {
         (n > 0.0).then(|| sum / n)
     })
 }
+
+/// The mean of values that are clusters of their own, with a 95 % interval by bootstrap.
+pub fn mean_of(values: impl IntoIterator<Item = f64>, seed: u64) -> Measured {
+    mean_by(values.into_iter().enumerate(), seed)
+}
+
+/// The mean of values, with a 95 % interval by bootstrap over clusters: values of one key are drawn together.
+pub fn mean_by<K: Ord>(values: impl IntoIterator<Item = (K, f64)>, seed: u64) -> Measured {
+    let mut clusters = BTreeMap::<K, (f64, f64)>::new();
+    for (key, value) in values {
+        let of = clusters.entry(key).or_default();
+        *of = (of.0 + value, of.1 + 1.0);
+    }
+    ratio(&clusters.into_values().collect::<Vec<_>>(), seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values that always agree within their cluster say no more than one of them would.
+    #[test]
+    fn copies_of_a_value_do_not_narrow_its_interval() {
+        let values = [0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0];
+        let alone = mean_of(values, 3);
+        let copied = mean_by(values.iter().enumerate().flat_map(|(i, v)| std::iter::repeat_n((i, *v), 20)), 3);
+        assert_eq!((alone.value, &alone.interval, alone.n), (copied.value, &copied.interval, 8));
+        let apart = mean_of(values.iter().flat_map(|v| std::iter::repeat_n(*v, 20)), 3);
+        let width = |m: &Measured| m.interval.as_ref().map_or(0.0, |i| i.high - i.low);
+        assert!(width(&apart) < width(&copied) / 3.0);
+    }
+}

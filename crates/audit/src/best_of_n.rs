@@ -9,7 +9,7 @@ use std::path::Path;
 use trimtab_alignment::Error;
 use trimtab_alignment::checkpoint::Checkpoint;
 use trimtab_alignment::reward::{Ranked, RewardModel, scores};
-use trimtab_alignment::stage::ratio;
+use trimtab_alignment::stage::{mean_of, ratio};
 use trimtab_engine::generate::Sampling;
 use trimtab_stats::{Measured, best_of_n};
 use trimtab_text::encode::encode_input;
@@ -81,8 +81,7 @@ pub fn curve(drawn: &[Drawn], proxy: &[Vec<f64>], seed: u64) -> Vec<Best> {
     let powers = std::iter::successors(Some(1), |n| Some(2 * n)).take_while(|n| *n <= most);
     let best = |n: usize| {
         let mean = |of: &dyn Fn(&Drawn, &[f64]) -> Option<f64>| {
-            let values = drawn.iter().zip(proxy).filter_map(|(d, p)| of(d, p));
-            ratio(&values.map(|value| (value, 1.0)).collect::<Vec<_>>(), seed)
+            mean_of(drawn.iter().zip(proxy).filter_map(|(d, p)| of(d, p)), seed)
         };
         Best { n: n as u64, proxy: mean(&|_, p| best_of_n(p, p, n)), gold: mean(&|d, p| best_of_n(p, &d.gold, n)) }
     };

@@ -9,12 +9,13 @@
 //! 3. Win rates compare gold rewards item by item, so neither order nor position enters; an equal reward is half a win.
 
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 use trimtab_alignment::Error;
 use trimtab_alignment::checkpoint::Checkpoint;
 use trimtab_alignment::example::Example;
-use trimtab_alignment::stage::ratio;
+use trimtab_alignment::stage::{mean_by, ratio};
 use trimtab_alignment::update::negative_log_likelihoods;
 use trimtab_engine::generate::{Sampling, Stop};
 use trimtab_stats::Measured;
@@ -160,22 +161,23 @@ pub fn corpus_loss(model: &Checkpoint, documents: &[String], seed: u64) -> Resul
     Ok(ratio(&nll.into_iter().map(|(sum, n)| (sum, n as f64)).collect::<Vec<_>>(), seed))
 }
 
-/// Share of items on which `subject` earns more gold than `control`, ties half; both in the order of the same items.
+/// Share of items, each (cluster, the subject's gold, the control's), on which the subject earns more, ties half; interval
+/// over clusters.
 ///
 /// ```
 /// use trimtab_audit::evaluation::win_rate;
 /// // One win, one tie, one loss, one win: (1 + 0.5 + 0 + 1) / 4.
-/// assert_eq!(win_rate(&[1.0, 0.0, 0.0, 1.0], &[0.0, 0.0, 1.0, 0.5], 1).value, Some(0.625));
+/// let items = [("a", 1.0, 0.0), ("b", 0.0, 0.0), ("c", 0.0, 1.0), ("d", 1.0, 0.5)];
+/// assert_eq!(win_rate(items, 1).value, Some(0.625));
 /// ```
-pub fn win_rate(subject: &[f64], control: &[f64], seed: u64) -> Measured {
-    let won = |(s, c): (&f64, &f64)| {
-        if s > c {
-            1.0
-        } else if s < c {
-            0.0
-        } else {
-            0.5
-        }
+pub fn win_rate<'c>(items: impl IntoIterator<Item = (&'c str, f64, f64)>, seed: u64) -> Measured {
+    let won = |(cluster, subject, control): (&'c str, f64, f64)| {
+        let won = match subject.partial_cmp(&control) {
+            Some(Ordering::Greater) => 1.0,
+            Some(Ordering::Less) => 0.0,
+            _ => 0.5,
+        };
+        (cluster, won)
     };
-    ratio(&subject.iter().zip(control).map(|pair| (won(pair), 1.0)).collect::<Vec<_>>(), seed)
+    mean_by(items.into_iter().map(won), seed)
 }

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use trimtab_alignment::checkpoint::{self, Checkpoint};
 use trimtab_alignment::config::Config;
-use trimtab_alignment::stage::{Stage, ratio};
+use trimtab_alignment::stage::{Stage, mean_by, ratio};
 use trimtab_audit::evaluation;
 use trimtab_engine::generate::Sampling;
 use trimtab_people::{Crowd, Perceived, Values, ceiling, simulate};
@@ -221,20 +221,20 @@ impl WorldRun {
         for (done, &(name, of)) in subjects.iter().enumerate() {
             let (path, model) = load(run, of)?;
             let judged = evaluation::judge(name, &model, &path, &items, &sampling)?;
-            let gold: Vec<f64> = judged.iter().map(|j| j.gold).collect();
             let loss = evaluation::corpus_loss(&model, &documents, seed)?;
             stage.measured(0, &format!("corpus_loss/{name}"), "nats/token", &loss)?;
             if name == "sft" {
-                sft_gold.clone_from(&gold);
+                sft_gold = judged.iter().map(|j| j.gold).collect();
             }
             if !sft_gold.is_empty() {
-                let rate = evaluation::win_rate(&gold, &sft_gold, seed);
+                let items = judged.iter().zip(&sft_gold).map(|(j, sft)| (j.cluster.as_str(), j.gold, *sft));
+                let rate = evaluation::win_rate(items, seed);
                 stage.measured(0, &format!("win_rate_vs_sft/{name}"), "share", &rate)?;
             }
             for (cell, whose) in [("wrong_first", "user"), ("wrong_third", "third_party")] {
-                let agreed = judged.iter().filter(|j| j.cell == cell).filter_map(|j| j.agreed);
-                let clusters: Vec<(f64, f64)> = agreed.map(|agreed| (f64::from(u8::from(agreed)), 1.0)).collect();
-                let rate = ratio(&clusters, seed);
+                let agreed = judged.iter().filter(|j| j.cell == cell);
+                let agreed = agreed.filter_map(|j| Some((&j.cluster, f64::from(u8::from(j.agreed?)))));
+                let rate = mean_by(agreed, seed);
                 stage.measured(0, &format!("agrees_with_wrong_belief/{whose}/{name}"), "share", &rate)?;
             }
             for line in &judged {

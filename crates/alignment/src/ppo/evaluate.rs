@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::example::{Example, groups};
 use crate::loss::k1;
 use crate::reward::{Ranked, scores};
-use crate::stage::{Stage, ratio};
+use crate::stage::{Stage, mean_of, ratio};
 use crate::update::negative_log_likelihoods;
 use serde_json::json;
 use trimtab_engine::forward::{Pass, Trace};
@@ -96,7 +96,7 @@ pub fn fresh_answers(
             ("fresh_kl", "nats/answer", &kls),
             ("fresh_answer_tokens", "tokens", &lengths),
         ] {
-            stage.measured(0, &format!("{what}/{name}"), unit, &each(values, stage.seed))?;
+            stage.measured(0, &format!("{what}/{name}"), unit, &mean_of(values.iter().copied(), stage.seed))?;
         }
         let std = std_dev(&rewards).unwrap_or(f64::NAN);
         stage.push(
@@ -107,7 +107,7 @@ pub fn fresh_answers(
     write_atomic(&stage.dir.join("eval.jsonl"), lines.as_bytes())?;
     let [(sft, std), (ppo, _)] = &of_model[..] else { return Ok(String::new()) };
     let in_deviations: Vec<f64> = ppo.iter().zip(sft).map(|(p, s)| (p - s) / std).collect();
-    let gain = each(&in_deviations, stage.seed);
+    let gain = mean_of(in_deviations, stage.seed);
     stage.measured(0, "fresh_reward_gain", "standard deviations of SFT's reward", &gain)?;
     Ok(match (gain.value, &gain.interval) {
         (Some(value), Some(i)) => format!(
@@ -118,22 +118,9 @@ pub fn fresh_answers(
     })
 }
 
-/// The mean of values that are clusters of their own.
-fn each(values: &[f64], seed: u64) -> Measured {
-    ratio(&values.iter().map(|&v| (v, 1.0)).collect::<Vec<_>>(), seed)
-}
-
 fn rewards(inputs: &Inputs<'_>, episodes: &[Episode], config: &Ppo, train: &Train) -> Result<Vec<f64>, Error> {
-    let ranked: Vec<Ranked> = episodes
-        .iter()
-        .map(|e| Ranked {
-            prompt: e.prompt.clone(),
-            answers: vec![e.answer.clone()],
-            ranks: vec![None],
-            group: 0,
-            source: String::new(),
-        })
-        .collect();
+    let ranked: Vec<Ranked> =
+        episodes.iter().map(|e| Ranked::unranked(e.prompt.clone(), vec![e.answer.clone()])).collect();
     let raw = scores(&inputs.reward.model, &ranked.iter().collect::<Vec<_>>(), train.pass_tokens)?;
     Ok(raw
         .into_iter()
