@@ -13,7 +13,7 @@ use serde_json::json;
 use trimtab_engine::forward::{Pass, Trace};
 use trimtab_engine::model::Model;
 use trimtab_run::{Metric, stream, write_atomic};
-use trimtab_stats::{Measured, std_dev};
+use trimtab_stats::std_dev;
 use trimtab_text::Tokenizer;
 
 fn held(corpus: &Corpus) -> Vec<&Example> {
