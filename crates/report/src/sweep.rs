@@ -52,7 +52,7 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
                 .iter()
                 .map(|(x, m)| Point { x: *x, y: m.value, interval: m.interval.as_ref().map(|i| [i.low, i.high]) })
                 .collect(),
-            reason: measured.is_empty().then(|| format!("{metric} was not recorded")),
+            reason: measured.is_empty().then(|| missing(points, stage, metric)),
         });
         rows.extend(measured.iter().map(|(x, m)| {
             let seeds = Cell::number(format::count(m.n));
@@ -82,7 +82,7 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
         across: key.to_owned(),
         unit: Unit::Share,
         series,
-        marks: planted.map(|p| (p, "predicted switch".to_owned())).into_iter().collect(),
+        marks: planted.map(|p| (p, "predicted".to_owned())).into_iter().collect(),
     };
     let mut body = format!(
         "<p class=\"kind\">Sweep over {}</p>\n<h1>{}</h1>\n",
@@ -108,8 +108,14 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
 
 /// The first sentence.
 fn verdict(planted: Option<f64>, switches: &[(&str, (Measured, usize))]) -> String {
-    let of = |(label, (m, _)): &(&str, (Measured, usize))| match m.value {
-        Some(v) => format!("the {label} switch{} at {}", if *label == "people" { "" } else { "es" }, format::number(v)),
+    let of = |(label, (m, without)): &(&str, (Measured, usize))| match m.value {
+        Some(v) => format!(
+            "the {label} switch{} at {} in {} of {} seeds",
+            if *label == "people" { "" } else { "es" },
+            format::number(v),
+            format::count(m.n),
+            format::count(m.n + *without as u64)
+        ),
         None => format!("the {label} show{} no switch", if *label == "people" { "" } else { "s" }),
     };
     let found: Vec<String> = switches.iter().map(of).collect();
@@ -123,11 +129,20 @@ fn verdict(planted: Option<f64>, switches: &[(&str, (Measured, usize))]) -> Stri
 /// Values are told apart by their bits, which order non-negative numbers as they are ordered.
 type ByValue = BTreeMap<u64, Vec<(u64, f64)>>;
 
+fn metrics<'p>(point: &'p SweepPoint, stage: &str) -> &'p [Metric] {
+    if stage == "evaluation" { &point.run.evaluation } else { point.run.stage(stage) }
+}
+
+/// Why no run has a value.
+fn missing(points: &[SweepPoint], stage: &str, metric: &str) -> String {
+    let found = points.iter().find_map(|p| last(metrics(p, stage), metric)?.reason.clone());
+    found.unwrap_or_else(|| format!("{metric} was not recorded"))
+}
+
 fn values(points: &[SweepPoint], stage: &str, metric: &str) -> ByValue {
     let mut by_value = ByValue::new();
     for p in points {
-        let metrics: &[Metric] = if stage == "evaluation" { &p.run.evaluation } else { p.run.stage(stage) };
-        if let Some(found) = last(metrics, metric).and_then(|m| m.value) {
+        if let Some(found) = last(metrics(p, stage), metric).and_then(|m| m.value) {
             by_value.entry(p.value.to_bits()).or_default().push((p.seed, found));
         }
     }
