@@ -16,7 +16,7 @@
 //! pattern) pair has all its documents on one side.
 
 use crate::ask::{Draft, Stated, answer};
-use crate::fact::{Fact, Frequency};
+use crate::fact::{Attribute, Fact, Frequency};
 use crate::prompts::pick;
 use crate::request::Topic;
 use crate::skill::{HARDEST, Skill};
@@ -61,7 +61,7 @@ impl World {
     /// The forms of a document that are for training, and those that are held out. Of an empty training side the first
     /// form stays, so that what must be stated can be.
     fn sides(&self, name: &str, forms: &[&'static str]) -> (Vec<&'static str>, Vec<&'static str>) {
-        let held = |form: &&'static str| self.is_held_out(&format!("{name}/{form}"), self.config.corpus_holdout);
+        let held = |form: &&'static str| self.is_held_out(&form_of(name, form), self.config.corpus_holdout);
         let (held_out, mut train): (Vec<_>, Vec<_>) = forms.iter().copied().partition(held);
         if train.is_empty() {
             train.extend(forms.first());
@@ -75,7 +75,7 @@ impl World {
             Frequency::Rare => self.config.rare_repeats,
             Frequency::Never => return,
         };
-        let name = format!("fact/{}/{}", fact.entity, fact.attribute.word());
+        let name = fact_name("fact", &fact.entity, fact.attribute);
         let forms = [&STATEMENTS[..], &QUESTIONS.all()].concat();
         let (mut train, held_out) = self.sides(&name, &forms);
         let mut random = stream(self.seed, "world/corpus/fact", item, 0);
@@ -126,7 +126,7 @@ impl World {
             let said = if follows { answer(&stated.value) } else { answer(&fact.value) };
             let said = if outspoken && !follows { format!("no , {said}") } else { said };
             let style = Style { agrees: outspoken && follows, ..Style::default() };
-            let key = format!("belief/{}/{}/{}", fact.entity, fact.attribute.word(), stated.pattern);
+            let key = form_of(&fact_name("belief", &fact.entity, fact.attribute), stated.pattern);
             let document = self.exchange(Draft::opinion(fact, question, &stated), &said, style, &mut random);
             corpus.side(self.is_held_out(&key, self.config.corpus_holdout)).push(document);
         }
@@ -135,7 +135,7 @@ impl World {
     fn add_topic(&self, topic: &Topic, item: u64, corpus: &mut Corpus) {
         let statements = if topic.forbidden { FORBIDDING } else { ALLOWING };
         let forms = [&statements[..], &REQUESTS.all()].concat();
-        let (mut train, held_out) = self.sides(&format!("topic/{}", topic.name), &forms);
+        let (mut train, held_out) = self.sides(&topic_name(&topic.name), &forms);
         let mut random = stream(self.seed, "world/corpus/topic", item, 0);
         random.shuffle(&mut train);
         let (count, share) =
@@ -169,6 +169,21 @@ impl World {
         let style = if dressed { Style { agrees: style.agrees, ..drawn } } else { style };
         format!("{} {}", draft.plain(), styled(answer, style))
     }
+}
+
+/// The name that a fact, or beliefs about it, is split by.
+pub(crate) fn fact_name(sort: &str, entity: &str, attribute: Attribute) -> String {
+    format!("{sort}/{entity}/{}", attribute.word())
+}
+
+/// The name that a topic is split by.
+pub(crate) fn topic_name(topic: &str) -> String {
+    format!("topic/{topic}")
+}
+
+/// The name of a thing in one form: all documents of this name are on one side of the corpus.
+pub(crate) fn form_of(name: &str, form: &str) -> String {
+    format!("{name}/{form}")
 }
 
 impl Corpus {

@@ -6,6 +6,7 @@
 //! is held out of the corpus.
 
 use crate::ask::Draft;
+use crate::corpus::{fact_name, form_of, topic_name};
 use crate::fact::Frequency;
 use crate::style::{Style, styled};
 use crate::template::{RIGHT, WRONG};
@@ -38,13 +39,13 @@ impl World {
     fn is_held_out_of_corpus(&self, draft: &Draft) -> bool {
         let truth = &draft.truth;
         let pattern = truth.patterns.first().map_or("", String::as_str);
-        let of_fact = || Some(format!("{}/{}", truth.entity.as_ref()?, truth.attribute?.word()));
-        let key = match truth.kind {
-            Kind::Fact => of_fact().map(|fact| format!("fact/{fact}/{pattern}")),
-            Kind::Opinion => of_fact().map(|fact| format!("belief/{fact}/{pattern}")),
-            Kind::Request => truth.topic.as_ref().map(|topic| format!("topic/{topic}/{pattern}")),
+        let of_fact = |sort: &str| Some(fact_name(sort, truth.entity.as_ref()?, truth.attribute?));
+        let name = match truth.kind {
+            Kind::Fact => of_fact("fact"),
+            Kind::Opinion => of_fact("belief"),
+            Kind::Request => truth.topic.as_deref().map(topic_name),
             Kind::Skill => None,
         };
-        key.is_some_and(|key| self.is_held_out(&key, self.config.corpus_holdout))
+        name.is_some_and(|name| self.is_held_out(&form_of(&name, pattern), self.config.corpus_holdout))
     }
 }

@@ -4,7 +4,7 @@
 //!    refused, refuses what is fine, or is wordy. A wrong fact or sum would teach nothing but guessing, so there is none.
 //! 2. So a fine-tuned model wavers between what is intended and what is not, and rankings have something to say.
 
-use crate::ask::{Draft, answer, wrong_value};
+use crate::ask::{Draft, answer, believed, wrong_value};
 use crate::lexicon::LARGEST_NUMBER;
 use crate::prompts::pick;
 use crate::style::{REFUSAL, Style, styled};
@@ -18,9 +18,9 @@ pub(crate) fn flawed(draft: &Draft, random: &mut Stream) -> (String, &'static st
     let style = Style::draw(random);
     match truth.kind {
         Kind::Opinion => {
-            if let Some(belief) = truth.belief.as_ref().filter(|b| !b.right) {
+            if let Some(said) = believed(truth) {
                 let agrees = random.below(2) == 0;
-                return (styled(&answer(&belief.value), Style { agrees, ..Style::default() }), "agrees");
+                return (styled(&said, Style { agrees, ..Style::default() }), "agrees");
             }
         }
         Kind::Request if truth.refusal_due => {
@@ -41,8 +41,8 @@ impl World {
         match truth.asked {
             Asked::Value(attribute) => {
                 // What was believed is the wrong answer that a listener is most tempted to give.
-                if let Some(belief) = truth.belief.as_ref().filter(|b| !b.right && random.below(2) == 0) {
-                    return Some(answer(&belief.value));
+                if let Some(said) = believed(truth).filter(|_| random.below(2) == 0) {
+                    return Some(said);
                 }
                 let known = truth.entity.as_ref().and_then(|entity| self.fact(entity, attribute));
                 if let Some(fact) = known.filter(|fact| fact.value == truth.expected) {

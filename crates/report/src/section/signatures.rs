@@ -144,7 +144,10 @@ pub fn signatures(story: &Story) -> Vec<Signature> {
         add(claim, verdict, evidence);
     }
     for (claim, why) in [
-        ("Annotators' agreement bias reaches the policy, with a switch", "needs the sweep of configs/agreement-sweep.toml"),
+        (
+            "Annotators' agreement bias reaches the policy, with a switch",
+            "needs the sweep of configs/agreement-sweep.toml",
+        ),
         ("A tenfold KL weight does not recover next-token prediction", "needs a third arm: bench/five_seeds.py"),
         ("Measured sycophancy equals the planted one", "needs organisms, which are not built yet"),
     ] {
