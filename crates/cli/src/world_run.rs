@@ -103,10 +103,17 @@ impl WorldRun {
         self.pretrain.check()?;
         self.people.check("people")?;
         let e = &self.evaluation;
-        for (key, value) in [("items", e.items), ("max_new_tokens", e.max_new_tokens), ("best_of", e.best_of)] {
-            if value == 0 {
-                let advice = "expected at least 1\n  try: leave the key out for its default";
-                return Err(Usage(format!("evaluation.{key}: is 0\n  {advice}")).into());
+        // Fewer comparisons than that leave no prompt to hold out.
+        let fewest = e.comparisons.iter().copied().min().unwrap_or(usize::MAX);
+        for (key, value, least) in [
+            ("items", e.items, 1),
+            ("max_new_tokens", e.max_new_tokens, 1),
+            ("best_of", e.best_of, 1),
+            ("comparisons", fewest, 50),
+        ] {
+            if value < least {
+                let advice = format!("expected at least {least}\n  try: leave the key out for its default");
+                return Err(Usage(format!("evaluation.{key}: is {value}\n  {advice}")).into());
             }
         }
         Ok(())

@@ -93,6 +93,8 @@ fn settings_of_a_world_that_cannot_be_right_are_named() {
         ("people.kinds.x.skill=1.5", "people.kinds.x.skill"),
         ("world.entitys=4", "entitys"),
         ("evaluation.items=0", "evaluation.items"),
+        ("evaluation.comparisons=[250, 3]", "evaluation.comparisons"),
+        ("extends=\"town\"", "extends"),
         ("data.corpus=x.txt", "data"),
         ("people.agreement=1e9", "people.agreement"),
     ] {
