@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The default run over several seeds: which planted effects hold. Standard library only.
 
-    cargo build --release && python3 bench/five_seeds.py --trimtab target/release/trimtab
+    cargo build --release && python3 bench/five_seeds.py --trimtab target/release/trimtab --sweep configs/agreement-sweep.toml
 
-Each seed is a world of its own. Beside the run of a seed stands a second control: plain PPO with a tenfold KL weight.
-Intervals are 95 % t intervals over seeds. Exit code 1 if a signature does not hold, 0 if all do.
+Each seed is a world of its own. Beside the run of a seed stand more arms of plain PPO: with a tenfold KL weight, and the
+same pair from a fifth of the weight, so that nothing hangs on one weight. With --sweep, the agreement sweep is run too and
+its switches are set beside the predicted one. Intervals are 95 % over seeds, t for means and Fieller's for ratios. Each
+claim holds, fails (its interval says the contrary) or is open. Exit code 1 if one does not hold, 0 if all do.
 """
 import argparse
 import json
@@ -37,16 +39,46 @@ def interval(values):
     return mean, mean - half, mean + half
 
 
+def fieller(numerators, denominators):
+    """Ratio of two paired means and its interval; infinite where the denominator's mean is not clear of 0."""
+    n = len(numerators)
+    a, b = sum(numerators) / n, sum(denominators) / n
+    if n < 2:
+        return a / b, -math.inf, math.inf
+    t2 = T975[min(n - 1, len(T975) - 1)] ** 2 / (n * (n - 1))
+    aa = t2 * sum((x - a) ** 2 for x in numerators)
+    bb = t2 * sum((y - b) ** 2 for y in denominators)
+    ab = t2 * sum((x - a) * (y - b) for x, y in zip(numerators, denominators))
+    # (a - r b)^2 <= aa - 2 r ab + r^2 bb
+    p, q, s = b * b - bb, a * b - ab, a * a - aa
+    if p <= 0:
+        return a / b, -math.inf, math.inf
+    root = math.sqrt(max(q * q - p * s, 0.0))
+    return a / b, (q - root) / p, (q + root) / p
+
+
+# Plain PPO's KL weight in each arm, as a multiple of the config's; "plain" is a stage of the run itself.
+ARMS = {"plain": 1, "tenfold": 10, "fifth": 0.2, "tenfold of a fifth": 2}
+
+
 def one(trimtab, runs, seed, extra):
     name = f"seed-{seed}"
     common = ["--runs", str(runs), "--seed", str(seed), *extra]
     subprocess.run([trimtab, "run", *common, "--set", f"name={name}"], check=True)
-    run, strict = runs / name, runs / f"{name}-kl"
-    if not strict.exists():
-        shutil.copytree(run, strict, ignore=shutil.ignore_patterns(".lock"))
+    run = runs / name
     beta = json.loads((run / "manifest.json").read_text())["config"]["ppo"]["beta"]
-    tenfold = ["--set", f"name={name}-kl", "--set", "ppo.ptx=0", "--set", f"ppo.beta={10 * beta}"]
-    subprocess.run([trimtab, "ppo", *common, *tenfold], check=True)
+    rise = {
+        "plain": metrics(run, "ppo-plain")["corpus_loss_rise"],
+        "ptx": metrics(run, "ppo")["corpus_loss_rise"],
+    }
+    for arm, times in ARMS.items():
+        if arm != "plain":
+            folder = f"{name}-{arm.replace(' ', '-')}"
+            if not (runs / folder).exists():
+                shutil.copytree(run, runs / folder, ignore=shutil.ignore_patterns(".lock"))
+            settings = ["--set", f"name={folder}", "--set", "ppo.ptx=0", "--set", f"ppo.beta={times * beta}"]
+            subprocess.run([trimtab, "ppo", *common, *settings], check=True)
+            rise[arm] = metrics(runs / folder, "ppo")["corpus_loss_rise"]
     gold = {}
     for line in (run / "evaluation" / "items.jsonl").read_text().splitlines():
         item = json.loads(line)
@@ -56,17 +88,14 @@ def one(trimtab, runs, seed, extra):
     held_out = [v for k, v in metrics(run, "reward").items() if k.startswith("held_out_accuracy/") and v is not None]
     return {
         "gold": {checkpoint: sum(v) / len(v) for checkpoint, v in gold.items()},
-        "rise": {
-            "plain": metrics(run, "ppo-plain")["corpus_loss_rise"],
-            "ptx": metrics(run, "ppo")["corpus_loss_rise"],
-            "tenfold": metrics(strict, "ppo")["corpus_loss_rise"],
-        },
+        "rise": rise,
+        "beta": beta,
         "accuracy_crowd": sum(held_out) / len(held_out),
         "ceiling": planted.get("rm_accuracy_ceiling"),
         "accuracy_gold": evaluation["reward_accuracy_gold/all"],
         "win": evaluation["win_rate_vs_sft/ppo_ptx"],
         "best": {
-            variant: {n: evaluation[f"best_of_n_gold/{variant}{n}"] for n in (1, 2, 4, 8, 16, 32, 64, 128)}
+            variant: {n: evaluation[f"best_of_n_gold/{variant}{n}"] for n in (2**k for k in range(10))}
             for variant in ("", "250 comparisons/", "control: gold/", "control: random/")
         },
     }
@@ -77,6 +106,7 @@ def main():
     parser.add_argument("--trimtab", default="target/release/trimtab")
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/five-seeds"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--sweep", metavar="CONFIG", help="run this sweep too, such as configs/agreement-sweep.toml")
     parser.add_argument("--set", dest="extra", action="append", default=[], metavar="KEY=VALUE")
     args = parser.parse_args()
     extra = [word for setting in args.extra for word in ("--set", setting)]
@@ -85,41 +115,73 @@ def main():
     def gold(a, b):
         return [f["gold"][a] - f["gold"][b] for f in found]
 
-    # Means first: a share of a rise near 0 in one seed would drown the others.
-    rises = {arm: sum(f["rise"][arm] for f in found) / len(found) for arm in ("plain", "ptx", "tenfold")}
-    recovered = {arm: 1 - rises[arm] / rises["plain"] for arm in ("ptx", "tenfold")}
+    rises = {arm: [f["rise"][arm] for f in found] for arm in ("ptx", *ARMS)}
+    beta = found[0]["beta"]
+
+    def recovered(arm, of):
+        """Share of the rise that an arm does not have: from means, since a rise near 0 in one seed would drown the rest."""
+        ratio, low, high = fieller(rises[arm], rises[of])
+        return 1 - ratio, 1 - high, 1 - low
+
     fall = {
-        variant: [max(f["best"][variant].values()) - f["best"][variant][128] for f in found]
+        variant: [max(f["best"][variant].values()) - f["best"][variant][512] for f in found]
         for variant in found[0]["best"]
     }
+    above = lambda than: lambda low, high: "holds" if low > than else "FAILS" if high <= than else "OPEN"  # noqa: E731
+    below = lambda than: lambda low, high: "holds" if high < than else "FAILS" if low >= than else "OPEN"  # noqa: E731
     rows = [
-        ("gold, SFT less base", gold("sft", "base"), lambda m, low, high: low > 0),
-        ("gold, PPO-ptx less SFT", gold("ppo_ptx", "sft"), lambda m, low, high: low > 0),
-        ("win rate of PPO-ptx against SFT", [f["win"] for f in found], lambda m, low, high: low > 0.5),
+        ("gold, SFT less base", gold("sft", "base"), above(0)),
+        ("gold, PPO-ptx less SFT", gold("ppo_ptx", "sft"), above(0)),
+        ("win rate of PPO-ptx against SFT", [f["win"] for f in found], above(0.5)),
         ("reward model on the crowd's held-out pairs", [f["accuracy_crowd"] for f in found], None),
         ("its ceiling, from the crowd's noise", [f["ceiling"] for f in found], None),
-        ("reward model against gold", [f["accuracy_gold"] for f in found], lambda m, low, high: low > 0.5),
-        ("rise of corpus loss, plain PPO", [f["rise"]["plain"] for f in found], lambda m, low, high: low > 0),
-        ("rise of corpus loss, PPO-ptx", [f["rise"]["ptx"] for f in found], None),
-        ("rise of corpus loss, tenfold KL weight", [f["rise"]["tenfold"] for f in found], None),
-        ("fall of gold from its peak to best of 128, 250 comparisons", fall["250 comparisons/"],
-         lambda m, low, high: low > 0),
-        ("the same, gold as proxy", fall["control: gold/"], lambda m, low, high: high <= 1e-9),
+        ("ceiling less accuracy", [f["ceiling"] - f["accuracy_crowd"] for f in found], above(0)),
+        ("reward model against gold", [f["accuracy_gold"] for f in found], above(0.5)),
+        *(
+            (f"rise of corpus loss, plain PPO, β = {times * beta:.2g}", rises[arm], above(0) if arm == "plain" else None)
+            for arm, times in sorted(ARMS.items(), key=lambda arm: arm[1])
+        ),
+        (f"rise of corpus loss, PPO-ptx, β = {beta:.2g}", rises["ptx"], None),
+        ("fall of gold from its peak to best of 512, 250 comparisons", fall["250 comparisons/"], above(0)),
+        ("the same, gold as proxy", fall["control: gold/"], below(1e-9)),
         ("the same, random reward", fall["control: random/"], None),
     ]
-    failed = 0
-    print("| figure | mean over seeds [95 %] | by seed | holds |\n|---|---|---|---|")
-    for name, values, holds in rows:
-        mean, low, high = interval(values)
-        verdict = "" if holds is None else "yes" if holds(mean, low, high) else "NO"
-        failed += verdict == "NO"
-        by_seed = ", ".join(f"{v:.3f}" for v in values)
+    print("| figure | mean over seeds [95 %] | by seed | |\n|---|---|---|---|")
+    verdicts = []
+
+    def row(name, mean, low, high, by_seed, verdict):
+        verdicts.append(verdict)
         print(f"| {name} | {mean:.3f} [{low:.3f}, {high:.3f}] | {by_seed} | {verdict} |")
-    for arm, holds in (("ptx", recovered["ptx"] >= 0.6), ("tenfold", recovered["tenfold"] < 0.6)):
-        failed += not holds
-        name = "share of plain PPO's mean rise recovered by " + ("the next-token term" if arm == "ptx" else "a tenfold KL weight")
-        print(f"| {name} | {recovered[arm]:.2f} | | {'yes' if holds else 'NO'} |")
-    sys.exit(1 if failed else 0)
+
+    for name, values, judge in rows:
+        mean, low, high = interval(values)
+        row(name, mean, low, high, ", ".join(f"{v:.3f}" for v in values), judge(low, high) if judge else "")
+    for name, arm, of, judge in (
+        ("the next-token term", "ptx", "plain", above(0.6)),
+        (f"a tenfold KL weight, {beta:.2g} to {10 * beta:.2g}", "tenfold", "plain", below(0.6)),
+        (f"a tenfold KL weight, {beta / 5:.2g} to {2 * beta:.2g}", "tenfold of a fifth", "fifth", below(0.6)),
+    ):
+        mean, low, high = recovered(arm, of)
+        row(f"share of plain PPO's rise recovered by {name}", mean, low, high, "", judge(low, high))
+    if args.sweep:
+        runs = args.runs / "sweep"
+        seeds = ["--set", f"sweep.seeds={args.seeds}"]
+        subprocess.run([args.trimtab, "run", "--config", args.sweep, "--runs", str(runs), *seeds, *extra], check=True)
+        (of_sweep,) = (path for path in runs.iterdir() if (path / "metrics.jsonl").exists())
+        swept = {m["name"]: m for m in map(json.loads, (of_sweep / "metrics.jsonl").read_text().splitlines())}
+        predicted = swept["switch/predicted"]["value"]
+        print(f"| predicted switch of the agreement sweep | {predicted:.3f} | | |")
+        for link in ("people", "reward model", "policy"):
+            switch = swept[f"switch/{link}"]
+            name = f"switch of the {link}, within ±0.15"
+            if switch["value"] is None:
+                verdicts.append("FAILS")
+                print(f"| {name} | undefined: {switch.get('reason')} | | FAILS |")
+                continue
+            low, high = switch.get("interval") or (-math.inf, math.inf)
+            near = abs(switch["value"] - predicted) <= 0.15
+            row(name, switch["value"], low, high, f"{switch['n']} of {len(args.seeds)} seeds", "holds" if near else "FAILS")
+    sys.exit(0 if all(v in ("", "holds") for v in verdicts) else 1)
 
 
 if __name__ == "__main__":

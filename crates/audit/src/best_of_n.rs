@@ -5,6 +5,7 @@
 //!    unbiased estimator ([`trimtab_stats::best_of_n`]), instead of fresh answers for each.
 //! 2. Intervals are over prompts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use trimtab_alignment::Error;
 use trimtab_alignment::checkpoint::Checkpoint;
@@ -61,15 +62,17 @@ pub fn draw(
     tokens.into_iter().zip(&asked).map(of_prompt).collect()
 }
 
-/// Rewards of all answers, prompt by prompt.
+/// Rewards of all answers, prompt by prompt. Answers that repeat another are scored once: most of many are repeats.
 ///
 /// # Errors
 /// [`Error::Input`] for answers that do not suit the reward model.
 pub fn proxy(drawn: &[Drawn], reward: &RewardModel) -> Result<Vec<Vec<f64>>, Error> {
     let of_prompt = |d: &Drawn| {
-        let ranked = Ranked::unranked(d.prompt.clone(), d.answers.clone());
-        let raw = scores(&reward.model, &[&ranked], 4096)?;
-        Ok(raw.into_iter().flatten().map(|raw| reward.reward(raw)).collect())
+        let unlike: BTreeSet<&Vec<u32>> = d.answers.iter().collect();
+        let ranked = Ranked::unranked(d.prompt.clone(), unlike.iter().map(|a| a.to_vec()).collect());
+        let raw = scores(&reward.model, &[&ranked], 4096)?.concat();
+        let worth: BTreeMap<&Vec<u32>, f64> = unlike.into_iter().zip(raw).collect();
+        Ok(d.answers.iter().map(|answer| reward.reward(worth[answer])).collect())
     };
     drawn.iter().map(of_prompt).collect()
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use trimtab_report::{Run, SweepPoint};
 use trimtab_run::write_atomic;
 
-/// Runs every value with every seed in `RUNS/NAME/seed-S/V` and writes `RUNS/NAME/sweep.html`. What is done is not done
+/// Runs every value with every seed in `RUNS/NAME/seed-S/V` and writes `RUNS/NAME/sweep.html` and its figures, `metrics.jsonl`. What is done is not done
 /// again, so a sweep that was stopped continues.
 pub fn run(settings: &Settings, sweep: &Sweep, quiet: bool) -> Result<()> {
     let all = settings.folder(&settings.resolve()?.config);
@@ -35,6 +35,9 @@ pub fn run(settings: &Settings, sweep: &Sweep, quiet: bool) -> Result<()> {
             points.push(SweepPoint { value, seed, run: Run::load(&dir)? });
         }
     }
+    let metrics = trimtab_report::sweep_metrics(&points);
+    let lines = metrics.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?.join("\n") + "\n";
+    write_atomic(&all.join("metrics.jsonl"), lines.as_bytes())?;
     let page = all.join("sweep.html");
     let name = all.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     write_atomic(&page, trimtab_report::sweep(&name, &sweep.key, &points).as_bytes())?;

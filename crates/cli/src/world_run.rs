@@ -64,7 +64,7 @@ impl Default for Evaluation {
         Self {
             items: 40,
             max_new_tokens: 24,
-            best_of: 128,
+            best_of: 512,
             best_of_prompts: 64,
             documents: 600,
             comparisons: vec![250, 1000, 4000],

@@ -24,7 +24,7 @@ pub use compare::compare;
 pub use error::Error;
 pub use item::{Item, Kind};
 pub use read::Run;
-pub use sweep::{SweepPoint, crossing, sweep};
+pub use sweep::{SweepPoint, crossing, sweep, sweep_metrics};
 
 use story::Story;
 

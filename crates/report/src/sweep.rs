@@ -33,18 +33,36 @@ const CHAIN: [(&str, &str, &str, &str); 5] = [
     ("policy, third party", "control", "evaluation", "agrees_with_wrong_belief/third_party/ppo_ptx"),
 ];
 
+/// The links that are expected to switch: they follow what people reward.
+const SWITCHING: [&str; 3] = ["people", "reward model", "policy"];
+
+/// Each link at each value, and where it switches, as metrics: `chain/LINK/VALUE`, `switch/LINK` (n counts the seeds that
+/// have one) and `switch/predicted`.
+#[must_use]
+pub fn sweep_metrics(points: &[SweepPoint]) -> Vec<Metric> {
+    let metric = |name: String, unit: &str, m: &Measured| {
+        let new = match m.value {
+            Some(value) => Metric::new("sweep", 0, &name, value),
+            None => Metric::undefined("sweep", 0, &name, m.reason.as_deref().unwrap_or("undefined")),
+        };
+        let new = new.unit(unit).n(m.n);
+        m.interval.iter().fold(new, |new, i| new.interval(i.low, i.high))
+    };
+    let chain = CHAIN.iter().flat_map(|(label, _, stage, name)| {
+        let link = link(points, stage, name).into_iter();
+        link.map(move |(x, m)| metric(format!("chain/{label}/{x}"), "share", &m))
+    });
+    let switches = switches(points).into_iter().map(|(label, (m, _))| metric(format!("switch/{label}"), "gold", &m));
+    chain.chain(switches).chain([metric("switch/predicted".into(), "gold", &predicted(points))]).collect()
+}
+
 /// The sweep as one HTML page.
 #[must_use]
 pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
     let mut rows = Vec::new();
-    let mut switches = Vec::new();
     let mut series = Vec::new();
     for (label, class, stage, metric) in CHAIN {
-        let by_value = values(points, stage, metric);
-        let measured: Vec<(f64, Measured)> = by_value
-            .iter()
-            .map(|(v, seeds)| (f64::from_bits(*v), mean_t(&seeds.iter().map(|s| s.1).collect::<Vec<_>>(), 0.95)))
-            .collect();
+        let measured = link(points, stage, metric);
         series.push(Series {
             label: label.into(),
             class,
@@ -58,12 +76,8 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
             let seeds = Cell::number(format::count(m.n));
             vec![Cell::text(label), Cell::number(format::number(*x)), Cell::measured(m, &Unit::Share), seeds]
         }));
-        if matches!(label, "people" | "reward model" | "policy") {
-            switches.push((label, switch(points, stage, metric)));
-        }
     }
-    let planted: Vec<f64> = points.iter().filter_map(|p| p.run.truth(&["switch_weight"])).collect();
-    let planted = mean_t(&planted, 0.95).value;
+    let (switches, planted) = (switches(points), predicted(points).value);
     let weight = Unit::Of("gold".into());
     let mut found = vec![vec![
         Cell::text("predicted from what was planted"),
@@ -147,6 +161,24 @@ fn values(points: &[SweepPoint], stage: &str, metric: &str) -> ByValue {
         }
     }
     by_value
+}
+
+/// A link at each value: the mean over seeds.
+fn link(points: &[SweepPoint], stage: &str, metric: &str) -> Vec<(f64, Measured)> {
+    let by_value = values(points, stage, metric).into_iter();
+    let mean = |seeds: Vec<(u64, f64)>| mean_t(&seeds.iter().map(|s| s.1).collect::<Vec<_>>(), 0.95);
+    by_value.map(|(value, seeds)| (f64::from_bits(value), mean(seeds))).collect()
+}
+
+/// The switch that follows from what was planted.
+fn predicted(points: &[SweepPoint]) -> Measured {
+    mean_t(&points.iter().filter_map(|p| p.run.truth(&["switch_weight"])).collect::<Vec<_>>(), 0.95)
+}
+
+/// Of the links that should have one, their switch, and how many seeds are without.
+fn switches(points: &[SweepPoint]) -> Vec<(&'static str, (Measured, usize))> {
+    let of = CHAIN.iter().filter(|(label, ..)| SWITCHING.contains(label));
+    of.map(|(label, _, stage, metric)| (*label, switch(points, stage, metric))).collect()
 }
 
 /// Where the seeds' lines cross one half, and how many seeds' do not.
