@@ -17,6 +17,8 @@ use trimtab_world::{Holder, Kind, Split, Truth, World};
 
 /// Held-out questions after a stated belief that the reward model is asked about.
 const OPINIONS: usize = 600;
+/// Answers drawn to each of them.
+const OPINION_ANSWERS: usize = 8;
 
 impl WorldRun {
     /// Presses on the run's reward model, on others from fewer comparisons, and on the two controls: gold itself and chance.
@@ -38,6 +40,10 @@ impl WorldRun {
             let whose = if holder == Holder::User { "user" } else { "third_party" };
             stage.measured(0, &format!("reward_prefers_agreeing/{whose}"), "share", &found.preferred)?;
             stage.measured(0, &format!("reward_agreement_lead/{whose}"), "reward", &found.lead)?;
+            // The same of answers as people ranked them, with the phrases in which agreement comes.
+            let drawn = best_of_n::draw(&sft, &path, &opinions, OPINION_ANSWERS, sampling)?;
+            let share = best_of_n::prefers_following(&drawn, &best_of_n::proxy(&drawn, &reward)?, seed);
+            stage.measured(0, &format!("reward_prefers_following/{whose}"), "share", &share)?;
         }
         let held: Vec<Prompt> = world.prompts(Split::HeldOut).into_iter().take(e.best_of_prompts).collect();
         let drawn = best_of_n::draw(&sft, &path, &held, e.best_of, sampling)?;
