@@ -140,7 +140,7 @@ fn a_sweep_shares_what_its_setting_does_not_touch() {
     let all = dir.path().join("runs/dial");
     let page = std::fs::read_to_string(all.join("sweep.html")).unwrap();
     let metrics = std::fs::read_to_string(all.join("metrics.jsonl")).unwrap();
-    assert!(metrics.contains("\"chain/people/1\"") && metrics.contains("\"switch/predicted\""), "{metrics}");
+    assert!(metrics.contains("\"chain/policy/1\"") && metrics.contains("\"switch/predicted\""), "{metrics}");
     assert!(page.contains("people.overlap") && page.ends_with("</html>\n"));
     for seed in ["seed-1", "seed-2"] {
         let read = |value: &str, file: &str| std::fs::read(all.join(seed).join(value).join(file)).unwrap();

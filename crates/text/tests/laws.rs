@@ -105,6 +105,18 @@ proptest! {
         }
     }
 
+    /// A text's own replacement characters, however many, are not taken for the beginning of the character after them.
+    #[test]
+    fn streaming_after_replacement_characters(n in 1usize..12) {
+        for tokenizer in [&*CHATML, &*BORDERLESS, &*PIECES] {
+            let ids = tokenizer.encode_plain(&format!("{}\u{10a0c}é", "\u{FFFD}".repeat(n))).unwrap();
+            let mut stream = tokenizer.stream_decoder();
+            let mut streamed: String = ids.iter().filter_map(|&id| stream.push(id)).collect();
+            streamed.extend(stream.finish());
+            prop_assert_eq!(streamed, tokenizer.decode(&ids, true).unwrap());
+        }
+    }
+
     /// A stream of ids from an untrained model: whatever the bytes, the stream never ends in a panic.
     #[test]
     fn streaming_survives_any_ids(ids in prop::collection::vec(0u32..1100, 0..40)) {
