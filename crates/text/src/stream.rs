@@ -2,6 +2,10 @@
 
 use crate::tokenizer::Tokenizer;
 
+/// Most ids held back for a character to be completed. A character has four bytes, but a text may hold replacement
+/// characters of its own, byte by byte, and with them it cannot be told where the incomplete one begins.
+const HELD: usize = 256;
+
 /// Turns a stream of token ids into text; made by [`Tokenizer::stream_decoder`]. Special tokens are left out.
 ///
 /// A token may end inside a character, and a word's first space may depend on the token before it. So text is held back
@@ -27,46 +31,30 @@ impl<'a> StreamDecoder<'a> {
     pub fn push(&mut self, id: u32) -> Option<String> {
         self.ids.push(id);
         let text = self.tokenizer.decode(&self.ids, true).ok()?;
-        if text.ends_with('\u{FFFD}') {
-            // Four bytes make a character: past eight ids, a replacement character is the model's own.
-            let long = self.ids.len() - self.given >= 8;
-            return if long { self.give_certain(&text) } else { None };
+        if text.ends_with('\u{FFFD}') && self.ids.len() - self.given < HELD {
+            return None;
         }
-        self.give(&text, self.ids.len())
-    }
-
-    /// Of a text that ends in a replacement character, what later ids cannot change: all but the last few ids, where
-    /// decoding the two parts apart gives the same, so that no character lies across.
-    fn give_certain(&mut self, text: &str) -> Option<String> {
-        for end in (self.ids.len() - 3..self.ids.len()).rev() {
-            let before = self.tokenizer.decode(&self.ids[..end], true).ok()?;
-            let after = self.tokenizer.decode(&self.ids[end..], true).ok()?;
-            if text.strip_prefix(before.as_str()) == Some(after.as_str()) {
-                return self.give(&before, end);
-            }
-        }
-        self.give(text, self.ids.len())
+        self.give(&text)
     }
 
     /// Ends the stream; gives what was held back, an incomplete character as U+FFFD.
     pub fn finish(mut self) -> Option<String> {
         let text = self.tokenizer.decode(&self.ids, true).ok()?;
-        self.give(&text, self.ids.len())
+        self.give(&text)
     }
 
-    /// Gives out what the first `end` ids decode to, less what was given before.
-    fn give(&mut self, text: &str, end: usize) -> Option<String> {
+    fn give(&mut self, text: &str) -> Option<String> {
         // A decoder that rewrites earlier text would break the prefix; the new ids alone are then the best answer.
         let piece = match text.strip_prefix(self.given_text.as_str()) {
             Some(piece) => piece.to_owned(),
-            None => self.tokenizer.decode(&self.ids[self.given..end], true).ok()?,
+            None => self.tokenizer.decode(&self.ids[self.given..], true).ok()?,
         };
         if piece.is_empty() {
             return None;
         }
         self.ids.drain(..self.given);
-        self.given = end - self.given;
-        self.given_text = self.tokenizer.decode(&self.ids[..self.given], true).unwrap_or_default();
+        self.given = self.ids.len();
+        self.given_text = self.tokenizer.decode(&self.ids, true).unwrap_or_default();
         Some(piece)
     }
 }
