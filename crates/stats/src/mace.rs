@@ -19,7 +19,7 @@
 //! 5. It has K parameters to a person where [`crate::dawid_skene()`] has K·(K − 1), so it does with fewer labels, and
 //!    cannot tell that a person mixes up two classes.
 
-use crate::dawid_skene::{BadLabels, CrowdLabels, Em, most_likely, normalise};
+use crate::crowd_labels::{BadLabels, CrowdLabels, Em, most_likely, normalise};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 

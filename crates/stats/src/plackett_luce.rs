@@ -11,12 +11,12 @@
 //!    ties are limited: at most 50,000 subsets of the alternatives.
 //! 2. D is the size of the largest tie seen. δ of a size that never occurs is 0, its maximum-likelihood value.
 //! 3. The package adds pseudo-rankings by default, so that there is always a fit. Here nothing is added: without a prior
-//!    the rankings must link every answer to every other and back (see [`mod@crate::bradley_terry`]), or that is said.
+//!    the rankings must link every answer to every other and back (Ford 1957), or that is said.
 //! 4. Answers that were not ranked are left out, unless the ranking says that they are `below` the others: then they were
 //!    there to be chosen, and were not (a top-k ranking, censored). Nothing is assumed of their order.
 //! 5. With two answers to a ranking it is the Bradley–Terry model, Davidson's ties included, with ν = δ₂.
 
-use crate::bradley_terry::{check_weight, components, linked_both_ways};
+use crate::comparison_graph::{components, linked_both_ways};
 use crate::newton::{Information, NoFit, ascend};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -110,6 +110,9 @@ pub fn plackett_luce(answers: usize, rankings: &[GroupRanking], prior_sd: Option
     if model.choices.is_empty() {
         return Err(NoFit::Empty);
     }
+    if model.choices.iter().all(|c| c.chosen > 1) {
+        return Err(NoFit::OnlyTies);
+    }
     let edges = model.edges();
     let component = components(answers, &edges);
     if prior_sd.is_none() {
@@ -119,7 +122,7 @@ pub fn plackett_luce(answers: usize, rankings: &[GroupRanking], prior_sd: Option
     let weight = model.choices.iter().map(|c| c.weight).sum();
     let local = |x: &[f64]| {
         let (gradient, information) = model.derivatives(x, precision, &component);
-        information.step(&gradient).map(|(step, _)| (gradient, step))
+        information.step(&gradient).map(|step| (gradient, step))
     };
     let start = vec![0.0; answers + sizes.len()];
     let peak = ascend(start, weight, |x| model.log_likelihood(x, precision), local)?;
@@ -131,11 +134,13 @@ pub fn plackett_luce(answers: usize, rankings: &[GroupRanking], prior_sd: Option
 }
 
 fn check(answers: usize, ranking: &GroupRanking) -> Result<(), NoFit> {
-    check_weight(ranking.weight)?;
+    if !(ranking.weight >= 0.0 && ranking.weight.is_finite()) {
+        return Err(NoFit::Weight(ranking.weight));
+    }
     let mut named = BTreeSet::new();
     for &answer in ranking.groups.iter().flatten().chain(&ranking.below) {
         if answer >= answers {
-            return Err(NoFit::OutOfRange { what: "answer", index: answer, count: answers });
+            return Err(NoFit::OutOfRange { answer, answers });
         }
         if !named.insert(answer) {
             return Err(NoFit::Repeated { answer });
@@ -162,7 +167,8 @@ struct Model<'a> {
 
 impl<'a> Model<'a> {
     fn new(answers: usize, rankings: &[GroupRanking], sizes: &'a [usize]) -> Result<Self, NoFit> {
-        let (mut choices, mut subsets) = (Vec::new(), BTreeMap::new());
+        // Equal choices are one, of the sum of their weights.
+        let (mut choices, mut subsets) = (BTreeMap::new(), BTreeMap::new());
         for ranking in rankings.iter().filter(|r| r.weight > 0.0) {
             let mut left: Vec<usize> = ranking.groups.iter().flatten().chain(&ranking.below).copied().collect();
             for group in ranking.groups.iter().filter(|g| !g.is_empty()) {
@@ -171,11 +177,12 @@ impl<'a> Model<'a> {
                     if let std::collections::btree_map::Entry::Vacant(entry) = subsets.entry(left.len()) {
                         entry.insert(list_subsets(left.len(), sizes)?);
                     }
-                    choices.push(Choice { from: left.clone(), chosen: group.len(), weight: ranking.weight });
+                    *choices.entry((left.clone(), group.len())).or_insert(0.0) += ranking.weight;
                 }
                 left.drain(..group.len());
             }
         }
+        let choices = choices.into_iter().map(|((from, chosen), weight)| Choice { from, chosen, weight }).collect();
         Ok(Self { answers, choices, sizes, subsets })
     }
 
@@ -321,7 +328,7 @@ mod tests {
             for (a, b) in gradient.iter().zip(differences(|x| model.log_likelihood(x, precision), &x)) {
                 assert!((a - b).abs() < 1e-8, "{a} {b}");
             }
-            let (step, _) = information.step(&gradient).unwrap();
+            let step = information.step(&gradient).unwrap();
             let moved: Vec<f64> = x.iter().zip(&step).map(|(x, s)| x + 1e-6 * s).collect();
             for (a, b) in gradient.iter().zip(model.derivatives(&moved, precision, &[0; 4]).0) {
                 assert!((a + (b - a) / 1e-6).abs() < 1e-4, "{a} {b}");

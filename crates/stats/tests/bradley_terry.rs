@@ -1,9 +1,9 @@
-//! Bradley–Terry against a second implementation (goldens/people, by evalica), and Plackett–Luce against Bradley–Terry.
+//! Bradley–Terry against a second implementation (goldens/people, by evalica), and what it refuses.
 
 #![allow(clippy::unwrap_used)]
 
 use serde::Deserialize;
-use trimtab_stats::{Comparison, GroupRanking, bradley_terry, plackett_luce};
+use trimtab_stats::{Comparison, NoFit, bradley_terry};
 
 #[derive(Deserialize)]
 struct Goldens {
@@ -46,18 +46,21 @@ fn bradley_terry_agrees_with_evalica() {
     }
 }
 
-/// Two answers to a ranking and no ties: Plackett–Luce is Bradley–Terry.
+/// What has no best fit is refused by its reason, and fitted with a prior where that helps.
 #[test]
-fn plackett_luce_of_pairs_is_bradley_terry() {
-    for case in goldens() {
-        let rankings = case.wins.iter().flat_map(|&(winner, loser, n)| {
-            let ranking = GroupRanking::of(&[&[winner], &[loser]]);
-            std::iter::repeat_n(ranking, n as usize)
-        });
-        let lists = plackett_luce(case.answers, &rankings.collect::<Vec<_>>(), None).unwrap();
-        let pairs = bradley_terry(case.answers, &comparisons(&case), None).unwrap();
-        for (a, b) in lists.scores.iter().zip(&pairs.scores) {
-            assert!((a.unwrap() - b.unwrap()).abs() < 1e-6, "{}: {a:?} against {b:?}", case.name);
-        }
+fn what_has_no_best_fit_is_refused() {
+    let (win, tie) = (Comparison::win, Comparison::tie);
+    assert_eq!(bradley_terry(3, &[], None), Err(NoFit::Empty));
+    assert_eq!(bradley_terry(2, &[Comparison { weight: 0.0, ..win(0, 1) }], None), Err(NoFit::Empty));
+    for prior in [None, Some(1.0)] {
+        assert_eq!(bradley_terry(2, &[tie(0, 1)], prior), Err(NoFit::OnlyTies));
+        assert_eq!(bradley_terry(2, &[win(1, 1)], prior), Err(NoFit::Repeated { answer: 1 }));
+        assert_eq!(bradley_terry(2, &[win(0, 2)], prior), Err(NoFit::OutOfRange { answer: 2, answers: 2 }));
+        let wrong = bradley_terry(2, &[Comparison { weight: f64::NAN, ..win(0, 1) }], prior);
+        assert!(matches!(wrong, Err(NoFit::Weight(_))));
     }
+    let apart = [win(0, 1), win(1, 0), win(2, 3), win(3, 2)];
+    assert_eq!(bradley_terry(4, &apart, None), Err(NoFit::Disconnected(vec![vec![0, 1], vec![2, 3]])));
+    assert_eq!(bradley_terry(4, &apart, Some(1.0)).unwrap().component, [0, 0, 1, 1]);
+    assert_eq!(bradley_terry(2, &[win(0, 1)], Some(0.0)), Err(NoFit::Prior(0.0)));
 }
