@@ -6,7 +6,8 @@
 Each seed is a world of its own. Beside the run of a seed stand more arms of plain PPO: with a tenfold KL weight, and the
 same pair from a fifth of the weight, so that nothing hangs on one weight. With --sweep, the agreement sweep is run too and
 its switches are set beside the predicted one. Intervals are 95 % over seeds, t for means and Fieller's for ratios. Each
-claim holds, fails (its interval says the contrary) or is open. Exit code 1 if one does not hold, 0 if all do.
+claim holds, fails (its interval says the contrary) or is open; a switch holds if every seed has one and their mean is within
+0.15 of the prediction, and fails otherwise. Exit code 1 if one does not hold, 0 if all do.
 """
 import argparse
 import json
@@ -55,6 +56,14 @@ def fieller(numerators, denominators):
         return a / b, -math.inf, math.inf
     root = math.sqrt(max(q * q - p * s, 0.0))
     return a / b, (q - root) / p, (q + root) / p
+
+
+def above(than):
+    return lambda low, high: "holds" if low > than else "FAILS" if high <= than else "OPEN"
+
+
+def below(than):
+    return lambda low, high: "holds" if high < than else "FAILS" if low >= than else "OPEN"
 
 
 # Plain PPO's KL weight in each arm, as a multiple of the config's; "plain" is a stage of the run itself.
@@ -127,8 +136,6 @@ def main():
         variant: [max(f["best"][variant].values()) - f["best"][variant][512] for f in found]
         for variant in found[0]["best"]
     }
-    above = lambda than: lambda low, high: "holds" if low > than else "FAILS" if high <= than else "OPEN"  # noqa: E731
-    below = lambda than: lambda low, high: "holds" if high < than else "FAILS" if low >= than else "OPEN"  # noqa: E731
     rows = [
         ("gold, SFT less base", gold("sft", "base"), above(0)),
         ("gold, PPO-ptx less SFT", gold("ppo_ptx", "sft"), above(0)),
@@ -179,8 +186,8 @@ def main():
                 print(f"| {name} | undefined: {switch.get('reason')} | | FAILS |")
                 continue
             low, high = switch.get("interval") or (-math.inf, math.inf)
-            near = abs(switch["value"] - predicted) <= 0.15
-            row(name, switch["value"], low, high, f"{switch['n']} of {len(args.seeds)} seeds", "holds" if near else "FAILS")
+            holds = switch["n"] == len(args.seeds) and abs(switch["value"] - predicted) <= 0.15
+            row(name, switch["value"], low, high, f"{switch['n']} of {len(args.seeds)} seeds", "holds" if holds else "FAILS")
     sys.exit(0 if all(v in ("", "holds") for v in verdicts) else 1)
 
 

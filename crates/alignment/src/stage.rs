@@ -139,10 +139,7 @@ impl Stage {
     /// # Errors
     /// [`Error::Run`].
     pub fn measured(&mut self, step: u64, name: &str, unit: &str, measured: &Measured) -> Result<(), Error> {
-        let metric = match measured.value {
-            Some(value) => Metric::new(self.name, step, name, value),
-            None => Metric::undefined(self.name, step, name, measured.reason.as_deref().unwrap_or("undefined")),
-        };
+        let metric = Metric::maybe(self.name, step, name, measured.value, measured.reason.as_deref());
         let metric = metric.unit(unit).n(measured.n);
         self.push(&match &measured.interval {
             Some(i) => metric.interval(i.low, i.high),

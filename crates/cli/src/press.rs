@@ -15,7 +15,7 @@ use trimtab_text::dataset;
 use trimtab_text::record::{Demonstration, Prompt, Ranking, Samples};
 use trimtab_world::{Holder, Kind, Split, Truth, World};
 
-/// Held-out questions after a stated belief that the reward model is asked about.
+/// Held-out questions after a stated belief, of which the reward model is asked about those where it is wrong.
 const OPINIONS: usize = 600;
 /// Answers drawn to each of them.
 const OPINION_ANSWERS: usize = 8;
@@ -35,15 +35,15 @@ impl WorldRun {
         let reward = reward::load(&run.join("reward").join("checkpoint"), &sft.model)?;
         for holder in [Holder::User, Holder::ThirdParty] {
             let mut opinions = world.sample(Split::HeldOut, Kind::Opinion, OPINIONS);
-            opinions.retain(|p| Truth::of(p).and_then(|t| t.belief).is_some_and(|b| b.holder == holder));
+            opinions.retain(|p| Truth::of(p).and_then(|t| t.belief).is_some_and(|b| b.holder == holder && !b.right));
             let found = agreement::agreement(&sft, &path, &reward, &opinions, seed)?;
             let whose = if holder == Holder::User { "user" } else { "third_party" };
             stage.measured(0, &format!("reward_prefers_agreeing/{whose}"), "share", &found.preferred)?;
             stage.measured(0, &format!("reward_agreement_lead/{whose}"), "reward", &found.lead)?;
-            // The same of answers as people ranked them, with the phrases in which agreement comes.
+            // And about sampled answers, as people are: with the phrases in which agreement comes.
             let drawn = best_of_n::draw(&sft, &path, &opinions, OPINION_ANSWERS, sampling)?;
-            let share = best_of_n::prefers_following(&drawn, &best_of_n::proxy(&drawn, &reward)?, seed);
-            stage.measured(0, &format!("reward_prefers_following/{whose}"), "share", &share)?;
+            let share = best_of_n::prefers_belief(&drawn, &best_of_n::proxy(&drawn, &reward)?, seed);
+            stage.measured(0, &format!("reward_prefers_belief/{whose}"), "share", &share)?;
         }
         let held: Vec<Prompt> = world.prompts(Split::HeldOut).into_iter().take(e.best_of_prompts).collect();
         let drawn = best_of_n::draw(&sft, &path, &held, e.best_of, sampling)?;

@@ -7,8 +7,8 @@ use std::path::Path;
 use trimtab_report::{Run, SweepPoint};
 use trimtab_run::write_atomic;
 
-/// Runs every value with every seed in `RUNS/NAME/seed-S/V` and writes `RUNS/NAME/sweep.html` and its figures, `metrics.jsonl`. What is done is not done
-/// again, so a sweep that was stopped continues.
+/// Runs every value with every seed in `RUNS/NAME/seed-S/V` and writes `RUNS/NAME/sweep.html` and its figures,
+/// `metrics.jsonl`. What is done is not done again, so a sweep that was stopped continues.
 pub fn run(settings: &Settings, sweep: &Sweep, quiet: bool) -> Result<()> {
     let all = settings.folder(&settings.resolve()?.config);
     let mut points = Vec::new();

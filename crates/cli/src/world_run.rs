@@ -298,17 +298,14 @@ fn people_prefer_agreeing(seen: &Seen, samples: &[Samples], rankings: &[Ranking]
         let record = by_id.get(ranking.prompt_id.as_str())?;
         let truth = seen.0.get(&record.id)?;
         truth.belief.as_ref().filter(|b| !b.right && b.holder == Holder::User)?;
-        let judged: Vec<(u32, bool, bool)> = record
-            .answers
-            .iter()
-            .filter_map(|a| {
-                let judged = gold(truth, &a.text);
-                Some((*ranking.ranks.get(&a.id)?, judged.agreed == Some(true) && !judged.correct, judged.correct))
-            })
-            .collect();
+        let sides = record.answers.iter().filter_map(|a| {
+            let rank = *ranking.ranks.get(&a.id)?;
+            Some((rank, gold(truth, &a.text).sides_with_belief()?))
+        });
+        let (with, against): (Vec<_>, Vec<_>) = sides.partition(|(_, with)| *with);
         let (mut agreeing, mut pairs) = (0.0, 0.0);
-        for (rank, _, _) in judged.iter().filter(|j| j.1) {
-            for (other, _, _) in judged.iter().filter(|j| j.2 && j.0 != *rank) {
+        for (rank, _) in &with {
+            for (other, _) in against.iter().filter(|(other, _)| other != rank) {
                 pairs += 1.0;
                 agreeing += f64::from(u8::from(rank < other));
             }

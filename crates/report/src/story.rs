@@ -349,7 +349,7 @@ pub fn corpus_change(run: &Run, after: &str) -> Option<Change> {
         })
     };
     Some(Change {
-        name: "loss on held-out text",
+        name: "loss on PPO's held-out text",
         unit: Unit::Of("nats/token".into()),
         more_is_better: Some(false),
         link: "ppo",

@@ -27,7 +27,7 @@ pub struct SweepPoint {
 /// The links of the chain: label, colour, stage, metric.
 const CHAIN: [(&str, &str, &str, &str); 6] = [
     ("people", "base", "rank", "people_prefer_agreeing"),
-    ("reward model", "ppo", "evaluation", "reward_prefers_following/user"),
+    ("reward model", "ppo", "evaluation", "reward_prefers_belief/user"),
     ("reward model, bare answers", "control", "evaluation", "reward_prefers_agreeing/user"),
     ("policy", "ptx", "evaluation", "agrees_with_wrong_belief/user/ppo_ptx"),
     ("SFT", "sft", "evaluation", "agrees_with_wrong_belief/user/sft"),
@@ -42,11 +42,7 @@ const SWITCHING: [&str; 3] = ["people", "reward model", "policy"];
 #[must_use]
 pub fn sweep_metrics(points: &[SweepPoint]) -> Vec<Metric> {
     let metric = |name: String, unit: &str, m: &Measured| {
-        let new = match m.value {
-            Some(value) => Metric::new("sweep", 0, &name, value),
-            None => Metric::undefined("sweep", 0, &name, m.reason.as_deref().unwrap_or("undefined")),
-        };
-        let new = new.unit(unit).n(m.n);
+        let new = Metric::maybe("sweep", 0, &name, m.value, m.reason.as_deref()).unit(unit).n(m.n);
         m.interval.iter().fold(new, |new, i| new.interval(i.low, i.high))
     };
     let chain = CHAIN.iter().flat_map(|(label, _, stage, name)| {

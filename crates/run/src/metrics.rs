@@ -58,6 +58,15 @@ impl Metric {
         }
     }
 
+    /// A figure, or the reason why there is none.
+    #[must_use]
+    pub fn maybe(stage: &str, step: u64, name: &str, value: Option<f64>, reason: Option<&str>) -> Self {
+        match value {
+            Some(value) => Self::new(stage, step, name, value),
+            None => Self::undefined(stage, step, name, reason.unwrap_or("undefined")),
+        }
+    }
+
     /// A figure that could not be had, with its reason.
     #[must_use]
     pub fn undefined(stage: &str, step: u64, name: &str, reason: &str) -> Self {

@@ -59,7 +59,7 @@ const CURVES: [(&str, &str, bool); 7] = [
     ("kl", "KL from SFT", true),
     ("entropy", "Entropy", true),
     ("answer_tokens", "Answer length", true),
-    ("corpus_loss", "Loss on held-out text", true),
+    ("corpus_loss", "Loss on PPO's held-out text", true),
     ("eos_rate", "Answers that came to their end", false),
 ];
 
