@@ -28,10 +28,10 @@ pub struct SweepPoint {
 const CHAIN: [(&str, &str, &str, &str); 6] = [
     ("people", "base", "rank", "people_prefer_agreeing"),
     ("reward model", "ppo", "evaluation", "reward_prefers_belief/user"),
-    ("reward model, bare answers", "control", "evaluation", "reward_prefers_agreeing/user"),
+    ("bare answers", "control", "evaluation", "reward_prefers_agreeing/user"),
     ("policy", "ptx", "evaluation", "agrees_with_wrong_belief/user/ppo_ptx"),
     ("SFT", "sft", "evaluation", "agrees_with_wrong_belief/user/sft"),
-    ("policy, third party", "control", "evaluation", "agrees_with_wrong_belief/third_party/ppo_ptx"),
+    ("third party", "control", "evaluation", "agrees_with_wrong_belief/third_party/ppo_ptx"),
 ];
 
 /// The links that are expected to switch: they follow what people reward.
@@ -103,7 +103,7 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
     body += &paragraph(&verdict(planted, &switches));
     body += &aside(
         "How to read",
-        "Up: how often the wrong answer that agrees with the user is preferred (people, reward model) or given (policy). Across: how much agreement is worth to everyone who ranks, where right and wrong are 1 apart. Bands are 95 % intervals over seeds. The control is the same belief held by a third party, whom nobody wants to please. Bare answers are pairs that differ in nothing but the value named, so that no phrase of agreement can be rewarded.",
+        "Up: how often the wrong answer that agrees with the user is preferred (people, reward model) or given (policy). Across: how much agreement is worth to everyone who ranks, where right and wrong are 1 apart. Bands are 95 % intervals over seeds. Controls are grey. Third party: how often the policy gives the same belief when somebody else holds it, whom nobody wants to please. Bare answers: what the reward model prefers of two that differ in nothing but the value named, so that no phrase of agreement can be rewarded.",
     );
     body += &figure(
         &captioned("From people to policy", &lines(&chart)),

@@ -66,10 +66,10 @@ pub fn outer(run: &Run) -> String {
     section(id, kind, &title, &(others + &body))
 }
 
-/// The n with the highest gold.
-fn peak(by_n: &ByN) -> Option<(u64, f64)> {
-    let gold = by_n.iter().filter_map(|(n, m)| m[0].and_then(|m| m.value).map(|v| (*n, v)));
-    gold.fold(None, |best, next| best.filter(|b: &(u64, f64)| b.1 >= next.1).or(Some(next)))
+/// The n with the highest gold, the first of equals.
+fn peak<'r>(by_n: &ByN<'r>) -> Option<(u64, &'r Metric)> {
+    let gold = by_n.iter().filter_map(|(n, m)| m[0].filter(|m| m.value.is_some()).map(|m| (*n, m)));
+    gold.reduce(|best, next| if next.1.value > best.1.value { next } else { best })
 }
 
 fn finding(by_n: &ByN) -> String {
@@ -77,20 +77,24 @@ fn finding(by_n: &ByN) -> String {
     let (Some((at, top)), Some((end, last))) = (peak(by_n), last) else {
         return "gold reward of best-of-n is not measurable".into();
     };
-    let show = |v: f64| format::number(v);
-    if at == end {
-        return format!("gold reward still rises at best of {end}, to {}", show(top));
-    }
+    let show = |m: &Metric| m.value.map_or_else(String::new, format::number);
     // The two share prompts, so apart intervals are more than is needed: the claim errs on the quiet side.
-    let apart = by_n[&at][0].and_then(|m| m.interval).zip(last.interval).is_some_and(|(a, b)| b[1] < a[0]);
-    let end_value = last.value.map_or_else(String::new, show);
-    if apart {
-        format!(
-            "gold reward peaks at best of {at} with {} and falls to {end_value} at {end}: over-optimisation",
-            show(top)
-        )
+    let apart = |low: &Metric, high: &Metric| low.interval.zip(high.interval).is_some_and(|(a, b)| a[1] < b[0]);
+    if at == end {
+        let first = by_n.iter().find_map(|(n, m)| m[0].filter(|m| m.value.is_some()).map(|m| (*n, m)));
+        return match first.filter(|(n, first)| *n != end && !apart(first, last)) {
+            Some((n, first)) => {
+                format!("gold reward is {} at best of {n}; {} at {end} is no measurable rise", show(first), show(last))
+            }
+            None => format!("gold reward still rises at best of {end}, to {}", show(last)),
+        };
+    }
+    if apart(last, top) {
+        let (top, last) = (show(top), show(last));
+        format!("gold reward peaks at best of {at} with {top} and falls to {last} at {end}: over-optimisation")
     } else {
-        format!("gold reward is highest at best of {at} with {}; {end_value} at {end} is no measurable fall", show(top))
+        let (top, last) = (show(top), show(last));
+        format!("gold reward is highest at best of {at} with {top}; {last} at {end} is no measurable fall")
     }
 }
 
@@ -107,7 +111,7 @@ fn panel(variant: &str, by_n: &ByN) -> String {
     };
     let metric = by_n.values().flatten().flatten().next();
     let unit = Unit::named(metric.and_then(|m| m.unit.as_deref()));
-    let marks = peak(by_n).map(|(n, _)| (best_of_n_kl(n).sqrt(), format!("gold peaks, n {n}")));
+    let marks = peak(by_n).map(|(n, _)| (best_of_n_kl(n).sqrt(), format!("gold highest, n {n}")));
     let chart = Lines {
         across: "√KL, √nats".into(),
         unit: unit.clone(),
@@ -132,4 +136,26 @@ fn panel(variant: &str, by_n: &ByN) -> String {
     let caption = if variant.is_empty() { "Best of n".into() } else { format!("Best of n, {variant}") };
     let columns = ["n", "√KL", "gold, 95 % interval", "proxy, 95 % interval", "prompts"];
     figure(&captioned(&caption, &lines(&chart)), &table(&caption, &columns, &rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A rise or a fall is claimed only where the intervals are apart; a flat line is neither.
+    #[test]
+    fn a_flat_line_does_not_rise() {
+        let metrics = |values: [f64; 3], half: f64| {
+            values.map(|v| Metric::new("evaluation", 0, "best_of_n_gold", v).interval(v - half, v + half))
+        };
+        let said = |values, half| {
+            let metrics = metrics(values, half);
+            finding(&metrics.iter().enumerate().map(|(i, m)| (1 << i, [Some(m), None])).collect())
+        };
+        assert!(said([0.41, 0.42, 0.46], 0.1).ends_with("no measurable rise"));
+        assert!(said([0.41, 0.6, 0.9], 0.1).contains("still rises at best of 4, to 0.9"));
+        assert!(said([0.41, 0.46, 0.44], 0.1).ends_with("no measurable fall"));
+        assert!(said([0.41, 0.46, 0.1], 0.1).ends_with("falls to 0.1 at 4: over-optimisation"));
+        assert_eq!(finding(&ByN::new()), "gold reward of best-of-n is not measurable");
+    }
 }
