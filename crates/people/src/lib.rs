@@ -6,6 +6,7 @@
 
 mod judge;
 mod pairs;
+pub mod service;
 pub mod simulated;
 
 pub use judge::{Judge, rank};

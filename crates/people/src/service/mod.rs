@@ -1,0 +1,3 @@
+//! The annotation service: tasks for people, and what they say, stored so that nothing acknowledged is lost.
+
+pub mod pages;

@@ -1,0 +1,3 @@
+//! The pages of the service: data in, HTML out.
+
+pub mod view;
