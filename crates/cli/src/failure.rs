@@ -48,6 +48,8 @@ fn code(error: &anyhow::Error) -> u8 {
             || cause.is::<crate::fetch::Error>()
             || cause.is::<trimtab_text::Error>()
             || cause.is::<trimtab_people::Error>()
+            || cause.is::<trimtab_people::service::decide::Refusal>()
+            || cause.is::<trimtab_people::service::log::LogError>()
             || cause.is::<trimtab_report::Error>()
             || cause.is::<trimtab_run::Error>()
             || cause.is::<trimtab_world::Error>()

@@ -3,6 +3,7 @@
 mod commands;
 mod failure;
 mod fetch;
+mod people_run;
 mod pipeline;
 mod press;
 mod settings;

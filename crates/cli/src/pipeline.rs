@@ -1,9 +1,11 @@
 //! The stages of the loop in their order, each with its inputs and outputs in the run folder.
 
+use crate::commands::people::of_run;
 use crate::failure::Usage;
 use crate::fetch::{self, ModelSource};
+use crate::people_run::{self, Web};
 use crate::settings::cache_folder;
-use crate::world_run::WorldRun;
+use crate::world_run::{WorldRun, distinct};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -41,6 +43,9 @@ pub enum Which {
 struct Pipeline<'a> {
     config: &'a Config,
     world: Option<&'a WorldRun>,
+    web: Option<&'a Web>,
+    /// Whether people at a page ranked, now or before.
+    by_people: bool,
     folder: RunFolder,
     quiet: bool,
     sources: Sources,
@@ -83,11 +88,18 @@ impl Sources {
     }
 }
 
-/// Runs the stages of `config` in `dir`; on the world where there is one.
+/// Runs the stages of `config` in `dir`; on the world where there is one, with people at a page where `web` says so.
 ///
 /// # Errors
 /// Whatever a stage meets; what was done stays done.
-pub fn run(config: &Config, world: Option<&WorldRun>, dir: &Path, which: Which, quiet: bool) -> Result<()> {
+pub fn run(
+    config: &Config,
+    world: Option<&WorldRun>,
+    web: Option<&Web>,
+    dir: &Path,
+    which: Which,
+    quiet: bool,
+) -> Result<()> {
     trimtab_run::interrupt::install()?;
     let mut as_json = serde_json::to_value(config)?;
     if let (Some(world), Value::Object(all)) = (world, &mut as_json) {
@@ -103,7 +115,11 @@ pub fn run(config: &Config, world: Option<&WorldRun>, dir: &Path, which: Which, 
         Which::All => RunFolder::open_or_create(dir, &as_json, config.seed, version)?,
         Which::Again | Which::Only(_) => RunFolder::open_replacing(dir, &as_json, config.seed, version)?,
     };
-    let mut run = Pipeline { config, world, folder, quiet, sources, demonstrations, dropped, prompts: None };
+    // A later stage alone builds on what people said, without asking them again.
+    let later = matches!(which, Which::Only(only) if only != "rank");
+    let by_people = web.is_some() || later && of_run(dir).exists();
+    let mut run =
+        Pipeline { config, world, web, by_people, folder, quiet, sources, demonstrations, dropped, prompts: None };
     let stages = if world.is_some() { &WORLD_LOOP[..] } else { &LOOP };
     for &name in stages {
         if name == "ppo-plain" && world.is_some_and(|w| !w.evaluation.control) {
@@ -155,6 +171,7 @@ impl Pipeline<'_> {
         let part: Value = match name {
             "sft" => json!([c.seed, c.train, c.sft]),
             "sample" => json!([c.seed, c.sft.holdout, c.sft.limit, c.sample]),
+            "rank" if self.by_people => json!([c.seed, "people at a page"]),
             "rank" => json!([c.seed, c.rank, self.world.map(|w| &w.people)]),
             "reward" => json!([c.seed, c.train, c.reward]),
             "world" => json!([c.seed, self.world.map(|w| &w.world)]),
@@ -248,6 +265,7 @@ impl Pipeline<'_> {
                 let (path, sft) = self.sft_checkpoint()?;
                 sample::run(&mut stage, resume, &sft, &path, &self.prompts().0, &c.sample)?;
             }
+            ("rank", _) if self.web.is_some() => self.rank_by_people(&mut stage)?,
             ("rank", Some(world)) => world.rank(&mut stage, self.folder.dir(), c.seed)?,
             ("rank", None) => self.rank(&mut stage)?,
             ("reward", _) => {
@@ -354,6 +372,14 @@ impl Pipeline<'_> {
                 .collect()
         };
         (of(train), of(held))
+    }
+
+    fn rank_by_people(&self, stage: &mut Stage) -> Result<()> {
+        let Some(web) = self.web else { return Ok(()) };
+        let samples = distinct(stage, dataset::records(&self.dir("sample").join("samples.jsonl"))?);
+        let (answers, rankings) = people_run::collect(stage, self.folder.dir(), &samples, web)?;
+        self.say(&format!("[rank] {}", write_rankings(stage, &answers, &rankings)?));
+        Ok(())
     }
 
     fn rank(&self, stage: &mut Stage) -> Result<()> {

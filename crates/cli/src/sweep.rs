@@ -31,7 +31,7 @@ pub fn run(settings: &Settings, sweep: &Sweep, quiet: bool) -> Result<()> {
             if !quiet {
                 eprintln!("[sweep] {} of {total}: {} = {value}, seed {seed}", points.len() + 1, sweep.key);
             }
-            pipeline::run(&resolved.config, resolved.world.as_ref(), &dir, Which::Again, quiet)?;
+            pipeline::run(&resolved.config, resolved.world.as_ref(), None, &dir, Which::Again, quiet)?;
             points.push(SweepPoint { value, seed, run: Run::load(&dir)? });
         }
     }

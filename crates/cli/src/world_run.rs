@@ -186,16 +186,8 @@ impl WorldRun {
 
     /// Stage `rank`: the crowd ranks the sampled answers.
     pub fn rank(&self, stage: &mut Stage, run: &Path, seed: u64) -> Result<()> {
-        let (seen, mut samples) = Self::seen(run)?;
-        // Nobody is asked which of two equal answers is better.
-        for record in &mut samples {
-            let (mut texts, before) = (std::collections::BTreeSet::new(), record.answers.len());
-            record.answers.retain(|a| texts.insert(a.text.clone()));
-            stage.count("answers that repeat another to the same prompt", (before - record.answers.len()) as u64);
-        }
-        let before = samples.len();
-        samples.retain(|record| record.answers.len() > 1);
-        stage.count("prompts whose answers are all the same", (before - samples.len()) as u64);
+        let (seen, samples) = Self::seen(run)?;
+        let samples = distinct(stage, samples);
         let (rankings, counts) = simulate(&self.people.resolved(), &seen, &samples, seed, "sft");
         let preferred = people_prefer_agreeing(&seen, &samples, &rankings);
         stage.measured(0, "people_prefer_agreeing", "share", &ratio(&preferred, seed))?;
@@ -243,6 +235,11 @@ impl WorldRun {
                 let agreed = agreed.filter_map(|j| Some((&j.cluster, f64::from(u8::from(j.agreed?)))));
                 let rate = mean_by(agreed, seed);
                 stage.measured(0, &format!("agrees_with_wrong_belief/{whose}/{name}"), "share", &rate)?;
+                // What people and reward model are asked: of this side or that, leaving out answers of neither.
+                let sided = judged.iter().filter(|j| j.cell == cell && (j.agreed == Some(true) || j.correct));
+                let sided = sided.filter_map(|j| Some((&j.cluster, f64::from(u8::from(j.agreed?)))));
+                let rate = mean_by(sided, seed);
+                stage.measured(0, &format!("wrong_belief_over_right/{whose}/{name}"), "share", &rate)?;
             }
             for line in &judged {
                 serde_json::to_writer(&mut lines, line)?;
@@ -282,6 +279,20 @@ impl WorldRun {
         }
         Ok(planted)
     }
+}
+
+/// The samples without answers that repeat another of the same prompt, and without prompts that have one answer left: nobody
+/// is asked which of two equal answers is better. Both are counted.
+pub fn distinct(stage: &mut Stage, mut samples: Vec<Samples>) -> Vec<Samples> {
+    for record in &mut samples {
+        let (mut texts, before) = (std::collections::BTreeSet::new(), record.answers.len());
+        record.answers.retain(|a| texts.insert(a.text.clone()));
+        stage.count("answers that repeat another to the same prompt", (before - record.answers.len()) as u64);
+    }
+    let before = samples.len();
+    samples.retain(|record| record.answers.len() > 1);
+    stage.count("prompts whose answers are all the same", (before - samples.len()) as u64);
+    samples
 }
 
 pub(crate) fn load(run: &Path, stage: &str) -> Result<(PathBuf, Checkpoint)> {

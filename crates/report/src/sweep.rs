@@ -25,13 +25,14 @@ pub struct SweepPoint {
 }
 
 /// The links of the chain: label, colour, stage, metric.
-const CHAIN: [(&str, &str, &str, &str); 6] = [
+const CHAIN: [(&str, &str, &str, &str); 7] = [
     ("people", "base", "rank", "people_prefer_agreeing"),
     ("reward model", "ppo", "evaluation", "reward_prefers_belief/user"),
     ("bare answers", "control", "evaluation", "reward_prefers_agreeing/user"),
-    ("policy", "ptx", "evaluation", "agrees_with_wrong_belief/user/ppo_ptx"),
-    ("SFT", "sft", "evaluation", "agrees_with_wrong_belief/user/sft"),
-    ("third party", "control", "evaluation", "agrees_with_wrong_belief/third_party/ppo_ptx"),
+    ("policy", "ptx", "evaluation", "wrong_belief_over_right/user/ppo_ptx"),
+    ("of all answers", "control", "evaluation", "agrees_with_wrong_belief/user/ppo_ptx"),
+    ("SFT", "sft", "evaluation", "wrong_belief_over_right/user/sft"),
+    ("third party", "control", "evaluation", "wrong_belief_over_right/third_party/ppo_ptx"),
 ];
 
 /// The links that are expected to switch: they follow what people reward.
@@ -103,7 +104,7 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
     body += &paragraph(&verdict(planted, &switches));
     body += &aside(
         "How to read",
-        "Up: how often the wrong answer that agrees with the user is preferred (people, reward model) or given (policy). Across: how much agreement is worth to everyone who ranks, where right and wrong are 1 apart. Bands are 95 % intervals over seeds. Controls are grey. Third party: how often the policy gives the same belief when somebody else holds it, whom nobody wants to please. Bare answers: what the reward model prefers of two that differ in nothing but the value named, so that no phrase of agreement can be rewarded.",
+        "Up: how often the wrong answer that agrees with the user is preferred to the right one (people, reward model), or given instead of it (policy and SFT, of the answers that are one or the other). Across: how much agreement is worth to everyone who ranks, where right and wrong are 1 apart. Bands are 95 % intervals over seeds. Controls are grey. Third party: how often the policy gives the same belief when somebody else holds it, whom nobody wants to please. Of all answers: the policy's share with answers of neither kind counted. Bare answers: what the reward model prefers of two that differ in nothing but the value named, so that no phrase of agreement can be rewarded.",
     );
     body += &figure(
         &captioned("From people to policy", &lines(&chart)),

