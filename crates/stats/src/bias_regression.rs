@@ -1,0 +1,320 @@
+//! What sways each person when they prefer one of two answers, apart from quality.
+//!
+//! A logistic regression for each person without a constant: with x the differences of covariates between the first and
+//! the second answer of a pair (quality, length, slot on the screen, …),
+//!
+//! > P(the first is preferred) = 1/(1 + exp(−b·x))
+//!
+//! This is the Bradley–Terry model with covariates of LMSYS's style control
+//! ([2024](https://lmsys.org/blog/2024-08-28-style-control/)), for one person at a time. Standard errors are clustered
+//! by item as in Cameron and Miller 2015, *A practitioner's guide to cluster-robust inference*,
+//! [doi:10.3368/jhr.50.2.317](https://doi.org/10.3368/jhr.50.2.317).
+//!
+//! 1. All pairs of a ranking may be given: they hang together, and so an item is one unit. Of the choices of the paper,
+//!    the cluster jackknife (section VI.B, CR3) is taken, each refit by one Newton step, with G/(G − 1)-free weights as
+//!    there and Student's t with G − k degrees of freedom (G items, k covariates). It is a little wide, never narrow.
+//! 2. Nothing is added to make a fit exist. Where covariates tell all preferences apart, where one is a sum of others,
+//!    or where there are no more items than covariates, the reason is given. A covariate that never varies for a person
+//!    is left out for that person alone.
+//! 3. p-values of all people and all covariates that are `tested` are adjusted together by Benjamini and Hochberg
+//!    ([`crate::benjamini_hochberg()`]). Quality should not be tested: its many true findings would let false ones of
+//!    the others pass. Tests of one person are not independent; the paper on the procedure asks for positive dependence.
+//! 4. Quality is an estimate. If its error does not depend on the other covariates, its own coefficient is drawn to 0,
+//!    and a covariate's coefficient stays at 0 where it is 0. If answers' length goes along with their quality, the
+//!    part of quality that the estimate misses is credited to length: a bias that is not there.
+//! 5. Quality must come from others: from the person's own rankings it would explain their bias away. If it comes from
+//!    the crowd, the crowd's own bias is in it, and coefficients are relative to the crowd: among people who all like it
+//!    long, who does not care for length has a negative coefficient. Where few are biased, fit the crowd again with
+//!    the coefficients found as offsets ([`crate::CrowdRanking`]), and regress once more on its scores.
+//! 6. Tied pairs have no first. They are left out by the caller, and counted there.
+//! 7. Which of two answers is called the first changes nothing, since all differences then change their sign.
+
+use crate::measured::{bad_level, not_finite};
+use crate::newton::{Information, ascend, cholesky, dot, solve};
+use crate::special::{t_cdf, t_quantile};
+use crate::{Interval, Measured, benjamini_hochberg};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A column of the regression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Covariate {
+    /// What it is: `length`.
+    pub name: String,
+    /// Whether a coefficient other than 0 is a finding; not so for quality.
+    pub tested: bool,
+}
+
+impl Covariate {
+    /// One that is held constant, and not tested.
+    #[must_use]
+    pub fn control(name: &str) -> Self {
+        Self { name: name.to_owned(), tested: false }
+    }
+
+    /// One that is tested.
+    #[must_use]
+    pub fn bias(name: &str) -> Self {
+        Self { name: name.to_owned(), tested: true }
+    }
+}
+
+/// One person's preference between two answers of an item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JudgedPair {
+    /// The person, from 0.
+    pub person: usize,
+    /// The item, any number: pairs of one item are one unit.
+    pub item: usize,
+    /// Whether the first answer was preferred to the second.
+    pub first_preferred: bool,
+    /// The first answer's value less the second's, for each covariate.
+    pub difference: Vec<f64>,
+}
+
+/// Why pairs cannot be used.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BadPairs {
+    /// There are no pairs, or no covariates.
+    Empty,
+    /// A person beyond those there are.
+    OutOfRange {
+        /// The index found.
+        person: usize,
+        /// How many there are.
+        people: usize,
+    },
+    /// A pair with more or fewer differences than covariates.
+    Length {
+        /// Which of the pairs.
+        at: usize,
+        /// Differences found.
+        found: usize,
+        /// Covariates given.
+        expected: usize,
+    },
+    /// A level or a rate that is not in (0, 1), in words.
+    Setting(String),
+}
+
+impl fmt::Display for BadPairs {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "there are no pairs, or no covariates"),
+            Self::OutOfRange { person, people } => write!(f, "person {person} is beyond the {people} there are"),
+            Self::Length { at, found, expected } => {
+                write!(f, "pair {at} has {found} differences where there are {expected} covariates")
+            }
+            Self::Setting(words) => write!(f, "{words}"),
+        }
+    }
+}
+
+impl std::error::Error for BadPairs {}
+
+/// What one covariate does to one person's preferences.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slope {
+    /// The coefficient, in log-odds to a unit of the covariate; n counts items.
+    pub estimate: Measured,
+    /// Its standard error, clustered by item.
+    pub error: Option<f64>,
+    /// p-value of its being 0, two-sided.
+    pub p: Option<f64>,
+    /// That p-value adjusted for all tests of all people; `None` for a control.
+    pub adjusted: Option<f64>,
+    /// Whether the adjusted p-value is at most the rate.
+    pub found: bool,
+}
+
+impl Slope {
+    fn none(items: u64, reason: &str) -> Self {
+        Self { estimate: Measured::undefined(items, reason), error: None, p: None, adjusted: None, found: false }
+    }
+}
+
+/// One person's regression.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PersonBias {
+    /// By covariate.
+    pub slopes: Vec<Slope>,
+    /// Pairs given.
+    pub pairs: u64,
+    /// Items that they are of.
+    pub items: u64,
+}
+
+/// All people's regressions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BiasRegression {
+    /// By person.
+    pub people: Vec<PersonBias>,
+    /// Tests made, for which the p-values were adjusted.
+    pub tests: u64,
+    /// Tests that could not be made; the slope says why.
+    pub untested: u64,
+}
+
+/// Regresses each person's preferences on the covariates, with intervals of coverage `level`; findings at the false
+/// discovery rate `rate`.
+///
+/// # Errors
+/// No pairs or covariates, an index or a length that does not fit, or a level or rate that is not in (0, 1). What cannot
+/// be fitted for one person is no error, but a reason in that person's slopes.
+///
+/// ```
+/// use trimtab_stats::{Covariate, JudgedPair, bias_regression};
+/// // The longer of two answers, by 2 words, is preferred in 30 of 40 items: exp(2·b) = 3.
+/// let pair = |item| JudgedPair { person: 0, item, first_preferred: item < 30, difference: vec![2.0] };
+/// let pairs: Vec<_> = (0..40).map(pair).collect();
+/// let fit = bias_regression(1, &[Covariate::bias("length")], &pairs, 0.95, 0.05).unwrap();
+/// let slope = &fit.people[0].slopes[0];
+/// assert!((slope.estimate.value.unwrap() - 0.5 * 3f64.ln()).abs() < 1e-9 && slope.found);
+/// ```
+pub fn bias_regression(
+    people: usize,
+    covariates: &[Covariate],
+    pairs: &[JudgedPair],
+    level: f64,
+    rate: f64,
+) -> Result<BiasRegression, BadPairs> {
+    if pairs.is_empty() || covariates.is_empty() {
+        return Err(BadPairs::Empty);
+    }
+    if !(level > 0.0 && level < 1.0) {
+        return Err(BadPairs::Setting(bad_level(level)));
+    }
+    if !(rate > 0.0 && rate < 1.0) {
+        return Err(BadPairs::Setting(format!("false discovery rate {rate} is not between 0 and 1")));
+    }
+    let mut of = vec![Vec::new(); people];
+    for (at, pair) in pairs.iter().enumerate() {
+        let (person, found, expected) = (pair.person, pair.difference.len(), covariates.len());
+        if found != expected {
+            return Err(BadPairs::Length { at, found, expected });
+        }
+        of.get_mut(person).ok_or(BadPairs::OutOfRange { person, people })?.push(pair);
+    }
+    let mut people: Vec<PersonBias> = of.iter().map(|pairs| regress(covariates, pairs, level)).collect();
+    let tested = |(_, covariate): &(&mut Slope, &Covariate)| covariate.tested;
+    let slopes = people.iter_mut().flat_map(|p| p.slopes.iter_mut().zip(covariates));
+    let (mut with, untested): (Vec<_>, Vec<_>) = slopes.filter(tested).partition(|(slope, _)| slope.p.is_some());
+    let p: Vec<f64> = with.iter().filter_map(|(slope, _)| slope.p).collect();
+    let (tests, untested) = (p.len() as u64, untested.len() as u64);
+    for ((slope, _), adjusted) in with.iter_mut().zip(benjamini_hochberg(&p).unwrap_or_default()) {
+        slope.adjusted = Some(adjusted);
+        slope.found = adjusted <= rate;
+    }
+    Ok(BiasRegression { people, tests, untested })
+}
+
+fn regress(covariates: &[Covariate], pairs: &[&JudgedPair], level: f64) -> PersonBias {
+    let mut by_item: BTreeMap<usize, Vec<(f64, &[f64])>> = BTreeMap::new();
+    for pair in pairs {
+        let sign = if pair.first_preferred { 1.0 } else { -1.0 };
+        by_item.entry(pair.item).or_default().push((sign, &pair.difference));
+    }
+    let (items, k) = (by_item.len() as u64, covariates.len());
+    let all =
+        |reason: &str| PersonBias { slopes: vec![Slope::none(items, reason); k], pairs: pairs.len() as u64, items };
+    if pairs.is_empty() {
+        return all("no pairs");
+    }
+    let values: Vec<f64> = pairs.iter().flat_map(|p| p.difference.iter().copied()).collect();
+    if let Some(reason) = not_finite(&values) {
+        return all(&reason);
+    }
+    // In units of its own size, a covariate's unit does not matter to the search.
+    let largest: Vec<f64> = (0..k).map(|j| pairs.iter().fold(0.0f64, |m, p| m.max(p.difference[j].abs()))).collect();
+    let columns: Vec<usize> = (0..k).filter(|&j| largest[j] > 0.0).collect();
+    let scale: Vec<f64> = columns.iter().map(|&j| largest[j]).collect();
+    // Differences turned round so that the preferred answer is the first.
+    let turned = |(sign, x): &(f64, &[f64])| columns.iter().map(|&j| sign * (x[j] / largest[j])).collect::<Vec<f64>>();
+    let clusters: Vec<Vec<Vec<f64>>> = by_item.values().map(|pairs| pairs.iter().map(turned).collect()).collect();
+    let fit = fit(&clusters, columns.len()).map_err(|why| match why {
+        NoSlopes::Few => format!("{items} items are too few for {} covariates", columns.len()),
+        NoSlopes::Sum(at) => format!("{} is a sum of the covariates before it", covariates[columns[at]].name),
+        NoSlopes::Told => "no finite coefficients are best: covariates tell all preferences apart".to_owned(),
+        NoSlopes::OneItem => "a coefficient rests on one item alone".to_owned(),
+    });
+    let mut out = all("this covariate never varies for this person");
+    let df = (clusters.len() as f64 - columns.len() as f64).max(1.0);
+    for (at, (&j, scale)) in columns.iter().zip(scale).enumerate() {
+        out.slopes[j] = match &fit {
+            Ok((slopes, errors)) => {
+                let (slope, error) = (slopes[at] / scale, errors[at] / scale);
+                let reach = error * t_quantile(0.5 + 0.5 * level, df);
+                let p = (2.0 * t_cdf(-(slope / error).abs(), df)).min(1.0);
+                let interval = Interval { low: slope - reach, high: slope + reach, level };
+                Slope {
+                    estimate: Measured::new(slope, interval, items),
+                    error: Some(error),
+                    p: Some(p),
+                    adjusted: None,
+                    found: false,
+                }
+            }
+            Err(reason) => Slope::none(items, reason),
+        };
+    }
+    out
+}
+
+/// Why one person's regression has no answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum NoSlopes {
+    Few,
+    /// This column is a linear combination of those before it.
+    Sum(usize),
+    /// Separation.
+    Told,
+    OneItem,
+}
+
+/// Coefficients and their standard errors, from rows of differences in which the preferred comes first.
+fn fit(clusters: &[Vec<Vec<f64>>], k: usize) -> Result<(Vec<f64>, Vec<f64>), NoSlopes> {
+    if clusters.len() <= k {
+        return Err(NoSlopes::Few);
+    }
+    let rows: Vec<&Vec<f64>> = clusters.iter().flatten().collect();
+    let gram = |n: usize| {
+        let product = |i: usize, j: usize| rows.iter().map(|x| x[i] * x[j]).sum::<f64>();
+        (0..n * n).map(|at| product(at / n, at % n)).collect::<Vec<f64>>()
+    };
+    if let Some(at) = (0..k).find(|&at| cholesky(gram(at + 1), at + 1).is_none()) {
+        return Err(NoSlopes::Sum(at));
+    }
+    // ln P = −ln(1 + exp(−b·x)), without overflow.
+    let height = |b: &[f64]| rows.iter().map(|x| dot(b, x)).map(|z| z.min(0.0) - (-z.abs()).exp().ln_1p()).sum();
+    let derivatives = |b: &[f64], rows: &mut dyn Iterator<Item = &Vec<f64>>| {
+        let (mut gradient, mut bend) = (vec![0.0; k], vec![0.0; k * k]);
+        for x in rows {
+            let miss = 1.0 / (1.0 + dot(b, x).exp());
+            for i in 0..k {
+                gradient[i] += miss * x[i];
+                (0..k).for_each(|j| bend[i * k + j] += miss * (1.0 - miss) * x[i] * x[j]);
+            }
+        }
+        (gradient, bend)
+    };
+    let local = |b: &[f64]| {
+        let (gradient, bend) = derivatives(b, &mut rows.iter().copied());
+        let mut information = Information::new(&vec![0; k], 0);
+        for i in 0..k {
+            (0..=i).for_each(|j| information.add(i, j, bend[i * k + j]));
+        }
+        information.step(&gradient).map(|step| (gradient, step))
+    };
+    let slopes = ascend(vec![0.0; k], rows.len() as f64, height, local).map_err(|_| NoSlopes::Told)?.x;
+    // Without a cluster the fit moves by −(A − A_c)⁻¹·g_c, to first order.
+    let (_, bend) = derivatives(&slopes, &mut rows.iter().copied());
+    let mut squares = vec![0.0; k];
+    for cluster in clusters {
+        let (own, own_bend) = derivatives(&slopes, &mut cluster.iter());
+        let rest: Vec<f64> = bend.iter().zip(&own_bend).map(|(a, b)| a - b).collect();
+        let moved = solve(&cholesky(rest, k).ok_or(NoSlopes::OneItem)?, own);
+        squares.iter_mut().zip(moved).for_each(|(s, m)| *s += m * m);
+    }
+    let share = (clusters.len() - 1) as f64 / clusters.len() as f64;
+    Ok((slopes, squares.into_iter().map(|s| (share * s).sqrt()).collect()))
+}
