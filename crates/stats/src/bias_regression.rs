@@ -11,8 +11,8 @@
 //! [doi:10.3368/jhr.50.2.317](https://doi.org/10.3368/jhr.50.2.317).
 //!
 //! 1. All pairs of a ranking may be given: they hang together, and so an item is one unit. Of the choices of the paper,
-//!    the cluster jackknife (section VI.B, CR3) is taken, each refit by one Newton step, with G/(G − 1)-free weights as
-//!    there and Student's t with G − k degrees of freedom (G items, k covariates). It is a little wide, never narrow.
+//!    the cluster jackknife (CR3, section VI.B) is taken, each fit without an item found by one Newton step, and Student's
+//!    t with G − k degrees of freedom (G items, k covariates). It is the wide one among them.
 //! 2. Nothing is added to make a fit exist. Where covariates tell all preferences apart, where one is a sum of others,
 //!    or where there are no more items than covariates, the reason is given. A covariate that never varies for a person
 //!    is left out for that person alone.
@@ -35,6 +35,9 @@ use crate::special::{t_cdf, t_quantile};
 use crate::{Interval, Measured, benjamini_hochberg};
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// Most people.
+const MOST_PEOPLE: usize = 1 << 24;
 
 /// A column of the regression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +96,7 @@ pub enum BadPairs {
         /// Covariates given.
         expected: usize,
     },
-    /// A level or a rate that is not in (0, 1), in words.
+    /// A number of people, a level or a rate beyond what it may be, in words.
     Setting(String),
 }
 
@@ -181,6 +184,9 @@ pub fn bias_regression(
     if pairs.is_empty() || covariates.is_empty() {
         return Err(BadPairs::Empty);
     }
+    if people > MOST_PEOPLE {
+        return Err(BadPairs::Setting(format!("{people} people; at most {MOST_PEOPLE} can be fitted")));
+    }
     if !(level > 0.0 && level < 1.0) {
         return Err(BadPairs::Setting(bad_level(level)));
     }
@@ -241,23 +247,26 @@ fn regress(covariates: &[Covariate], pairs: &[&JudgedPair], level: f64) -> Perso
     let df = (clusters.len() as f64 - columns.len() as f64).max(1.0);
     for (at, (&j, scale)) in columns.iter().zip(scale).enumerate() {
         out.slopes[j] = match &fit {
-            Ok((slopes, errors)) => {
-                let (slope, error) = (slopes[at] / scale, errors[at] / scale);
-                let reach = error * t_quantile(0.5 + 0.5 * level, df);
-                let p = (2.0 * t_cdf(-(slope / error).abs(), df)).min(1.0);
-                let interval = Interval { low: slope - reach, high: slope + reach, level };
-                Slope {
-                    estimate: Measured::new(slope, interval, items),
-                    error: Some(error),
-                    p: Some(p),
-                    adjusted: None,
-                    found: false,
-                }
-            }
+            Ok((slopes, errors)) => slope(slopes[at] / scale, errors[at] / scale, df, level, items),
             Err(reason) => Slope::none(items, reason),
         };
     }
     out
+}
+
+/// A coefficient with its interval and p-value.
+fn slope(slope: f64, error: f64, df: f64, level: f64, items: u64) -> Slope {
+    if !(slope.is_finite() && error.is_finite()) {
+        return Slope::none(items, "the covariate is too small for a coefficient");
+    }
+    if error == 0.0 {
+        return Slope::none(items, "no item alone would move the coefficient, so its error is unknown");
+    }
+    let reach = error * t_quantile(0.5 + 0.5 * level, df);
+    let interval = Interval { low: slope - reach, high: slope + reach, level };
+    let p = (2.0 * t_cdf(-(slope / error).abs(), df)).min(1.0);
+    let estimate = Measured::new(slope, interval, items);
+    Slope { estimate, error: Some(error), p: Some(p), adjusted: None, found: false }
 }
 
 /// Why one person's regression has no answer.
@@ -317,4 +326,130 @@ fn fit(clusters: &[Vec<Vec<f64>>], k: usize) -> Result<(Vec<f64>, Vec<f64>), NoS
     }
     let share = (clusters.len() - 1) as f64 / clusters.len() as f64;
     Ok((slopes, squares.into_iter().map(|s| (share * s).sqrt()).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bootstrap::tests::Draws;
+
+    /// Pairs of one person, `each` of an item, with a taste that all pairs of an item share, and `k` covariates.
+    fn draw(draws: &mut Draws, items: usize, each: usize, b: &[f64]) -> Vec<JudgedPair> {
+        let mut out = vec![];
+        for item in 0..items {
+            let shared: Vec<f64> = b.iter().map(|_| draws.normal()).collect();
+            let mood = draws.normal();
+            for _ in 0..each {
+                let difference: Vec<f64> = shared.iter().map(|s| s + 0.3 * draws.normal()).collect();
+                let first_preferred = dot(b, &difference) + mood + 0.3 * draws.normal() > 0.0;
+                out.push(JudgedPair { person: 0, item, first_preferred, difference });
+            }
+        }
+        out
+    }
+
+    fn of(pairs: &[JudgedPair], k: usize) -> PersonBias {
+        let names = ["a", "b", "c"].map(Covariate::bias);
+        bias_regression(1, &names[..k], pairs, 0.95, 0.05).unwrap().people.remove(0)
+    }
+
+    /// Size under dependence: pairs of an item agree, and a covariate that does nothing is found about as rarely as it
+    /// should be. As independent pairs they would be found far more often.
+    #[test]
+    fn dependent_pairs_are_one_unit() {
+        let mut draws = Draws::new(71);
+        let (rounds, mut low, mut low_apart) = (600, 0, 0);
+        for _ in 0..rounds {
+            let mut pairs = draw(&mut draws, 60, 6, &[0.0, 0.5]);
+            let p = |pairs: &[JudgedPair]| of(pairs, 2).slopes[0].p.unwrap();
+            low += u32::from(p(&pairs) < 0.05);
+            pairs.iter_mut().enumerate().for_each(|(i, pair)| pair.item = i);
+            low_apart += u32::from(p(&pairs) < 0.05);
+        }
+        let share = |n: u32| f64::from(n) / f64::from(rounds);
+        assert!((0.02..0.075).contains(&share(low)), "{}", share(low));
+        assert!(share(low_apart) > 0.2, "{}", share(low_apart));
+    }
+
+    /// Laws: which answer comes first, the order of pairs and the names of items change nothing; a covariate in another
+    /// unit has the same p, and its coefficient in that unit.
+    #[test]
+    fn laws() {
+        let mut draws = Draws::new(72);
+        let pairs = draw(&mut draws, 50, 3, &[0.4, -0.8]);
+        let (one, close) = (of(&pairs, 2), |a: f64, b: f64| (a - b).abs() < 1e-9 * (1.0 + a.abs()));
+        let mut turned: Vec<JudgedPair> = pairs.iter().rev().cloned().collect();
+        for (i, pair) in turned.iter_mut().enumerate() {
+            pair.item = 1000 - 7 * pair.item;
+            pair.difference[1] *= 1000.0;
+            if i % 2 == 0 {
+                pair.first_preferred = !pair.first_preferred;
+                pair.difference.iter_mut().for_each(|d| *d = -*d);
+            }
+        }
+        let two = of(&turned, 2);
+        for (j, unit) in [1.0, 1000.0].into_iter().enumerate() {
+            let (a, b) = (&one.slopes[j], &two.slopes[j]);
+            assert!(close(a.estimate.value.unwrap(), unit * b.estimate.value.unwrap()));
+            assert!(close(a.error.unwrap(), unit * b.error.unwrap()) && close(a.p.unwrap(), b.p.unwrap()));
+        }
+    }
+
+    #[test]
+    fn what_has_no_answer_says_why() {
+        let mut draws = Draws::new(73);
+        let pairs = draw(&mut draws, 30, 2, &[0.5, 0.5, 0.5]);
+        let reasons = |change: &dyn Fn(&mut JudgedPair), pairs: &[JudgedPair]| {
+            let mut pairs = pairs.to_vec();
+            pairs.iter_mut().for_each(change);
+            let fit = of(&pairs, 3);
+            fit.slopes.iter().map(|s| s.estimate.reason.clone().unwrap_or_default()).collect::<Vec<_>>()
+        };
+        let constant = reasons(&|p| p.difference[1] = 0.0, &pairs);
+        assert_eq!(constant, ["", "this covariate never varies for this person", ""]);
+        let sum = reasons(&|p| p.difference[2] = p.difference[0] - 2.0 * p.difference[1], &pairs);
+        assert_eq!(sum, vec!["c is a sum of the covariates before it"; 3]);
+        let told = reasons(&|p| p.first_preferred = p.difference[0] > 0.0, &pairs);
+        assert_eq!(told, vec!["no finite coefficients are best: covariates tell all preferences apart"; 3]);
+        let few = reasons(&|_| (), &pairs[..6]);
+        assert_eq!(few, vec!["3 items are too few for 3 covariates"; 3]);
+        let nan = reasons(&|p| p.difference[0] += f64::NAN, &pairs[..6]);
+        assert_eq!(nan, vec!["6 of 18 values are not finite"; 3]);
+        let mut of_one = pairs.clone();
+        for p in &mut of_one {
+            p.difference[1] = f64::from(u8::from(p.item == 3));
+        }
+        of_one.iter_mut().filter(|p| p.item == 3).zip([true, false]).for_each(|(p, first)| p.first_preferred = first);
+        let one_item = reasons(&|_| (), &of_one);
+        assert_eq!(one_item, vec!["a coefficient rests on one item alone"; 3]);
+        // Each item says the same twice, both ways round.
+        let said = |item, first_preferred| JudgedPair { person: 0, item, first_preferred, difference: vec![1.0] };
+        let even = of(&(0..10).flat_map(|item| [said(item, true), said(item, false)]).collect::<Vec<_>>(), 1);
+        assert_eq!(even.slopes[0].p, None);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused() {
+        let pair = |person, difference: &[f64]| {
+            vec![JudgedPair { person, item: 0, first_preferred: true, difference: difference.to_vec() }]
+        };
+        let words = |people, names: &[Covariate], pairs: &[JudgedPair], level, rate| {
+            bias_regression(people, names, pairs, level, rate).unwrap_err().to_string()
+        };
+        let a = [Covariate::bias("a")];
+        assert_eq!(words(1, &a, &[], 0.95, 0.05), "there are no pairs, or no covariates");
+        assert_eq!(words(1, &[], &pair(0, &[]), 0.95, 0.05), "there are no pairs, or no covariates");
+        assert_eq!(words(1, &a, &pair(1, &[0.0]), 0.95, 0.05), "person 1 is beyond the 1 there are");
+        assert_eq!(
+            words(1, &a, &pair(0, &[0.0, 0.0]), 0.95, 0.05),
+            "pair 0 has 2 differences where there are 1 covariates"
+        );
+        assert!(words(1, &a, &pair(0, &[0.0]), 1.0, 0.05).contains("level 1"));
+        assert!(words(1, &a, &pair(0, &[0.0]), 0.95, f64::NAN).contains("rate NaN"));
+        assert!(words(usize::MAX, &a, &pair(0, &[0.0]), 0.95, 0.05).contains("people"));
+        // People without pairs are no error.
+        let fit = bias_regression(2, &a, &pair(0, &[0.0]), 0.95, 0.05).unwrap();
+        assert_eq!(fit.people[1].slopes[0].estimate.reason.as_deref(), Some("no pairs"));
+        assert_eq!((fit.tests, fit.untested), (0, 2));
+    }
 }

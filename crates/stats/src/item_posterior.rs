@@ -80,18 +80,47 @@ fn binomial(n: usize, k: usize) -> f64 {
     (0..k).map(|i| (n - i) as f64 / (i + 1) as f64).product()
 }
 
-/// The chances of a choice and ln Σ exp(β·s + offset).
-fn softmax(from: &[usize], beta: f64, s: &[f64], offset: &[f64], chances: &mut Vec<f64>) -> f64 {
-    chances.clear();
-    chances.extend(from.iter().map(|&a| beta * s[a] + offset[a]));
-    let top = chances.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut sum = 0.0;
-    for x in chances.iter_mut() {
-        *x = (*x - top).exp();
-        sum += *x;
+/// What a person sees in each answer, x = β·s + offset, and exp(x − top).
+#[derive(Default)]
+struct Worths {
+    x: Vec<f64>,
+    top: f64,
+    worth: Vec<f64>,
+    /// Of the choice looked at last.
+    chances: Vec<f64>,
+}
+
+impl Worths {
+    fn of(&mut self, told: &Told, beta: f64, s: &[f64]) {
+        self.x.clear();
+        self.x.extend(s.iter().zip(&told.offset).map(|(s, offset)| beta * s + offset));
+        self.top = self.x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        self.worth.clear();
+        self.worth.extend(self.x.iter().map(|x| (x - self.top).exp()));
     }
-    chances.iter_mut().for_each(|x| *x /= sum);
-    top + sum.ln()
+
+    /// ln Σ exp(x) over the answers of a choice.
+    fn ln_sum(&self, from: &[usize]) -> f64 {
+        let sum: f64 = from.iter().map(|&a| self.worth[a]).sum();
+        if sum > 1e-200 {
+            return self.top + sum.ln();
+        }
+        // All so far below the top that their worths have lost digits.
+        let top = from.iter().fold(f64::NEG_INFINITY, |m, &a| m.max(self.x[a]));
+        top + from.iter().map(|&a| (self.x[a] - top).exp()).sum::<f64>().ln()
+    }
+
+    /// The chance of each answer of a choice.
+    fn choose(&mut self, from: &[usize]) {
+        let sum: f64 = from.iter().map(|&a| self.worth[a]).sum();
+        self.chances.clear();
+        if sum > 1e-200 {
+            self.chances.extend(from.iter().map(|&a| self.worth[a] / sum));
+        } else {
+            let ln = self.ln_sum(from);
+            self.chances.extend(from.iter().map(|&a| (self.x[a] - ln).exp()));
+        }
+    }
 }
 
 /// An item with its rankings.
@@ -110,6 +139,15 @@ pub(crate) struct Posterior {
     pub(crate) ln_evidence: f64,
 }
 
+/// The posterior of the difference of two scores.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Difference {
+    pub(crate) mean: f64,
+    pub(crate) sd: f64,
+    /// The chance that it is above 0.
+    pub(crate) above: f64,
+}
+
 impl Item {
     /// Whether more than one person has ranked it.
     pub(crate) fn shared(&self) -> bool {
@@ -125,13 +163,13 @@ impl Item {
 
     /// ψ.
     fn height(&self, s: &[f64], beta: &[f64], counts: &impl Fn(&Told) -> bool) -> f64 {
-        let mut chances = Vec::new();
+        let mut worths = Worths::default();
         let mut sum = -0.5 * dot(s, s);
         for told in self.rankings.iter().filter(|r| counts(r)) {
-            let beta = beta[told.person];
-            sum += beta * dot(&told.won, s) + dot(&told.won, &told.offset);
-            for choice in &told.choices {
-                sum -= choice.weight * softmax(&choice.from, beta, s, &told.offset, &mut chances);
+            worths.of(told, beta[told.person], s);
+            sum += dot(&told.won, &worths.x);
+            for Choice { from, weight } in &told.choices {
+                sum -= weight * worths.ln_sum(from);
             }
         }
         sum
@@ -143,16 +181,18 @@ impl Item {
         let mut gradient: Vec<f64> = s.iter().map(|s| -s).collect();
         let mut information = vec![0.0; n * n];
         (0..n).for_each(|i| information[i * n + i] = 1.0);
-        let mut chances = Vec::new();
+        let mut worths = Worths::default();
         for told in self.rankings.iter().filter(|r| counts(r)) {
             let beta = beta[told.person];
+            worths.of(told, beta, s);
             gradient.iter_mut().zip(&told.won).for_each(|(g, won)| *g += beta * won);
             for Choice { from, weight } in &told.choices {
-                softmax(from, beta, s, &told.offset, &mut chances);
-                for (&i, p) in from.iter().zip(&chances) {
+                worths.choose(from);
+                let chances = &worths.chances;
+                for (&i, p) in from.iter().zip(chances) {
                     gradient[i] -= beta * weight * p;
                     information[i * n + i] += beta * beta * weight * p;
-                    for (&j, q) in from.iter().zip(&chances) {
+                    for (&j, q) in from.iter().zip(chances) {
                         information[i * n + j] -= beta * beta * weight * p * q;
                     }
                 }
@@ -204,28 +244,81 @@ impl Item {
         None
     }
 
+    /// What is known of the score of answer a less that of b.
+    ///
+    /// The density of the difference d is that of the scores along the line on which the others' are where the normal
+    /// distribution expects them, given d (Rue, Martino and Chopin 2009,
+    /// [doi:10.1111/j.1467-9868.2008.00700.x](https://doi.org/10.1111/j.1467-9868.2008.00700.x), section 3.2.2, with
+    /// the last factor of equation 12 taken to be constant). Of two answers that is exact, where the normal
+    /// distribution knows nothing of how skewed it is: three people who are always right leave little doubt.
+    pub(crate) fn difference(
+        &self,
+        posterior: &Posterior,
+        beta: &[f64],
+        counts: &impl Fn(&Told) -> bool,
+        (a, b): (usize, usize),
+    ) -> Option<Difference> {
+        let (n, v, mode) = (self.answers, &posterior.covariance, &posterior.mode);
+        let way: Vec<f64> = (0..n).map(|i| v[i * n + a] - v[i * n + b]).collect();
+        let (variance, centre) = (way[a] - way[b], mode[a] - mode[b]);
+        let peak = self.height(mode, beta, counts);
+        // Points are multiples of a width, so that 0 is one of them: half of it lies to either side, and the points beside
+        // it correct for the density's slope there (Euler and Maclaurin).
+        let width = 0.35 * variance.sqrt();
+        let density = |k: i64| {
+            let share = (k as f64 * width - centre) / variance;
+            let s: Vec<f64> = mode.iter().zip(&way).map(|(m, w)| m + share * w).collect();
+            (self.height(&s, beta, counts) - peak).exp()
+        };
+        let start = (centre / width).round() as i64;
+        let (mut sum, mut first, mut second, mut above) = (0.0, 0.0, 0.0, 0.0);
+        let mut add = |k: i64| {
+            let (p, d) = (density(k), k as f64 * width);
+            sum += p;
+            first += p * d;
+            second += p * d * d;
+            above += p * match k {
+                -1 => -1.0 / 24.0,
+                0 => 0.5,
+                1 => 25.0 / 24.0,
+                _ => f64::from(u8::from(k > 0)),
+            };
+            // Concave on a logarithmic scale, so that what follows is less still.
+            p > 1e-6
+        };
+        let steps = 10_000;
+        let _ = (start..start + steps).all(&mut add);
+        let _ = (start - steps..start).rev().all(&mut add);
+        let mean = first / sum;
+        let difference =
+            Difference { mean, sd: (second / sum - mean * mean).sqrt(), above: (above / sum).clamp(0.0, 1.0) };
+        (difference.sd > 0.0 && difference.above.is_finite()).then_some(difference)
+    }
+
     /// The slope of the posterior's `ln_evidence` in the β of each ranking.
     pub(crate) fn slopes(&self, posterior: &Posterior, beta: &[f64]) -> Vec<f64> {
         let (n, s, v) = (self.answers, &posterior.mode, &posterior.covariance);
-        let mut chances = Vec::new();
+        let mut worths = Worths::default();
         let mut slopes = Vec::with_capacity(self.rankings.len());
         // How ψ′ moves with each ranking's β, and how ln |H| moves with the scores.
         let (mut mixed, mut bends) = (Vec::with_capacity(self.rankings.len()), vec![0.0; n]);
         for told in &self.rankings {
             let beta = beta[told.person];
+            worths.of(told, beta, s);
             let mut slope = dot(&told.won, s);
             let mut moves = told.won.clone();
             for Choice { from, weight } in &told.choices {
-                softmax(from, beta, s, &told.offset, &mut chances);
-                let row = |i: usize| from.iter().zip(&chances).map(|(&j, q)| v[i * n + j] * q).sum::<f64>();
+                worths.choose(from);
+                let chances = &worths.chances;
+                let row = |i: usize| from.iter().zip(chances).map(|(&j, q)| v[i * n + j] * q).sum::<f64>();
                 let rows: Vec<f64> = from.iter().map(|&i| row(i)).collect();
-                let mean_score: f64 = from.iter().zip(&chances).map(|(&i, p)| s[i] * p).sum();
-                let mean_variance: f64 = from.iter().zip(&chances).map(|(&i, p)| v[i * n + i] * p).sum();
-                let of_mean = dot(&rows, &chances);
+                let mean_score: f64 = from.iter().zip(chances).map(|(&i, p)| s[i] * p).sum();
+                let mean_variance: f64 = from.iter().zip(chances).map(|(&i, p)| v[i * n + i] * p).sum();
+                let of_mean = dot(&rows, chances);
                 slope -= weight * mean_score;
                 // The trace of V·(diag p − p·pᵀ) is mean_variance − of_mean.
                 let mut ln_det = 2.0 * beta * (mean_variance - of_mean);
-                for ((&i, p), row) in from.iter().zip(&chances).zip(&rows) {
+                for ((&i, p), row) in from.iter().zip(chances).zip(&rows) {
                     let turn = p * ((v[i * n + i] - mean_variance) - 2.0 * (row - of_mean));
                     ln_det += beta * beta * turn * s[i];
                     bends[i] += weight * beta.powi(3) * turn;
@@ -292,6 +385,27 @@ mod tests {
         let slopes = item.slopes(&at(&beta), &beta);
         for (slope, d) in slopes.iter().zip(differences(|beta| at(beta).ln_evidence, &beta)) {
             assert!((slope - d).abs() < 1e-7, "{slope} {d}");
+        }
+    }
+
+    /// Two answers against their integral: ten people of β = 6 say that 0 is above 1, d ~ N(0, 2).
+    #[test]
+    fn the_difference_of_two_is_exact() {
+        let told = |person| Told::new(person, vec![0.0; 2], &GroupRanking::of(&[&[0], &[1]])).unwrap();
+        for people in [0, 1, 3, 10] {
+            let (item, all) = (Item { answers: 2, rankings: (0..people).map(told).collect() }, |_: &Told| true);
+            let beta = vec![6.0; people];
+            let posterior = item.posterior(&[0.0; 2], &beta, all).unwrap();
+            let found = item.difference(&posterior, &beta, &all, (0, 1)).unwrap();
+            let (mut sum, mut first, mut above) = (0.0, 0.0, 0.0);
+            for k in -10_000..10_000 {
+                let d = (f64::from(k) + 0.5) * 1e-3;
+                let p = (-0.25 * d * d).exp() * (1.0 + (-6.0 * d).exp()).powi(-(people as i32));
+                sum += p;
+                first += p * d;
+                above += if d > 0.0 { p } else { 0.0 };
+            }
+            assert!((found.mean - first / sum).abs() < 2e-3 && (found.above - above / sum).abs() < 2e-3, "{found:?}");
         }
     }
 
