@@ -21,7 +21,8 @@
 //!    the others pass. Tests of one person are not independent; the paper on the procedure asks for positive dependence.
 //! 4. Quality is an estimate. If its error does not depend on the other covariates, its own coefficient is drawn to 0,
 //!    and a covariate's coefficient stays at 0 where it is 0. If answers' length goes along with their quality, the
-//!    part of quality that the estimate misses is credited to length: a bias that is not there.
+//!    part of quality that the estimate misses is credited to length: a bias that is not there, and that no number
+//!    of pairs removes.
 //! 5. Quality must come from others: from the person's own rankings it would explain their bias away. If it comes from
 //!    the crowd, the crowd's own bias is in it, and coefficients are relative to the crowd: among people who all like it
 //!    long, who does not care for length has a negative coefficient. Where few are biased, fit the crowd again with
@@ -369,6 +370,34 @@ mod tests {
         let share = |n: u32| f64::from(n) / f64::from(rounds);
         assert!((0.02..0.075).contains(&share(low)), "{}", share(low));
         assert!(share(low_apart) > 0.2, "{}", share(low_apart));
+    }
+
+    /// Quality measured with error: its coefficient shrinks, and length stays at 0, unless long answers are the better
+    /// ones.
+    #[test]
+    fn error_in_quality() {
+        let mut draws = Draws::new(74);
+        for (share, few, many) in [(0.0, 0.0, 0.1), (0.8, 0.9, 1.0)] {
+            let (rounds, mut low, mut mean) = (200, 0, 0.0);
+            for _ in 0..rounds {
+                let mut pair = |item| {
+                    let (quality, u) = (draws.normal(), draws.uniform());
+                    let length = share * quality + (1.0f64 - share * share).sqrt() * draws.normal();
+                    let difference = vec![quality + draws.normal(), length];
+                    JudgedPair {
+                        person: 0,
+                        item,
+                        first_preferred: u < 1.0 / (1.0 + (-2.0 * quality).exp()),
+                        difference,
+                    }
+                };
+                let fit = of(&(0..200).map(&mut pair).collect::<Vec<_>>(), 2);
+                mean += fit.slopes[0].estimate.value.unwrap() / f64::from(rounds);
+                low += u32::from(fit.slopes[1].p.unwrap() < 0.05);
+            }
+            let low = f64::from(low) / f64::from(rounds);
+            assert!((few..=many).contains(&low) && (0.2..1.2).contains(&mean), "{share}: {low}, quality {mean}");
+        }
     }
 
     /// Laws: which answer comes first, the order of pairs and the names of items change nothing; a covariate in another

@@ -2,8 +2,9 @@
 //!
 //! Chen, Bennett, Collins-Thompson and Horvitz 2013, *Pairwise ranking aggregation in a crowdsourced setting* (Crowd-BT),
 //! [doi:10.1145/2433396.2433420](https://doi.org/10.1145/2433396.2433420), gives each person a chance η to report a
-//! comparison the right way round (section 3, equation 3). Here each person p has a reliability β instead, an inverse
-//! temperature, and ranks the answers of an item by Plackett and Luce with strengths exp(β·score):
+//! Bradley–Terry comparison the right way round, P(a before b) = η·exp(s_a)/(exp(s_a) + exp(s_b)) +
+//! (1 − η)·exp(s_b)/(exp(s_a) + exp(s_b)). Here each person p has a reliability β instead, an inverse temperature, and
+//! ranks the answers of an item by Plackett and Luce with strengths exp(β·score):
 //!
 //! > P(a is chosen first among A | p) = exp(β_p·s_a)/Σ exp(β_p·s_b) over b ∈ A, s ~ N(0, 1), β ~ N(1, sd²)
 //!
@@ -14,9 +15,10 @@
 //!    It also stands in for Crowd-BT's virtual node: an answer that was never compared with another keeps a wide
 //!    posterior. β comes out in the unit of a logit; people with normal noise get about 1.7 times what a probit gives.
 //! 2. Crowd-BT maximises over scores and η together. With β that fails: small scores beside large β fit as well and cost
-//!    nothing, so the scores are integrated out ([`crate::item_posterior`], by Laplace's method), and β is the mode of
+//!    nothing, so the scores are integrated out (by Laplace's method, in `item_posterior.rs`), and β is the mode of
 //!    what is left. Laplace's method is not exact where items have few rankings: it draws β towards 0, a β of 2 to about
-//!    1.8 where five people rank each item and to 1.4 where two do. The order of people and the sign stay.
+//!    1.8 where five people rank each item and to 1.4 where two do, and β below 0 a little more, since the prior is
+//!    around 1. The order of people and the sign stay.
 //! 3. Rankings are lists, with ties and with answers `below` ([`GroupRanking`]). Of a tie every order counts as much as
 //!    any other, with a total weight of one ranking: of two answers, half a win each way. No parameter says how often
 //!    people tie. Who ties answers that the crowd tells apart therefore gets a smaller β.
@@ -26,10 +28,11 @@
 //!    people that share no item each have a sign of their own. Tastes of some are kept out by `offset`.
 //! 6. One ranker's items say nothing about β (any order of answers with equal priors is as likely), and do not enter it.
 //! 7. Intervals are by the sandwich of White 1982 ([doi:10.2307/1912526](https://doi.org/10.2307/1912526)) with items as
-//!    the independent units, n/(n − 1) and Student's t with n − 1 degrees of freedom, n the person's shared items. They
-//!    hold also where the rankings are not quite as the model has them, but then for the β that fits best; as that is
-//!    drawn towards 0, they cover a planted β up to 1 about as often as they say, and larger ones less often. The
-//!    paper's learning which pair to ask for next is not here.
+//!    the independent units (all m shared items, m/(m − 1)) and Student's t, of one degree of freedom less than the
+//!    person has shared items. They hold also where the rankings are not quite as the model has them, but then for the
+//!    β that fits best. As that is drawn towards 0, they cover a planted β up to 1 about as often as they say, and
+//!    larger ones less often.
+//! 8. Crowd-BT also chooses which pair to ask whom next. That is not here.
 
 use crate::item_posterior::{Difference, Item, Posterior, Told};
 use crate::measured::bad_level;
@@ -135,7 +138,7 @@ pub enum NoCrowdFit {
         /// The value found.
         value: f64,
     },
-    /// Numbers overflow, as from weights beyond all measure.
+    /// Numbers overflow, or lose all their digits, as from weights and offsets beyond all measure.
     Overflow,
 }
 
@@ -151,7 +154,7 @@ impl fmt::Display for NoCrowdFit {
             Self::Offset { at } => write!(f, "ranking {at}: offsets are not one finite number for each answer"),
             Self::TooLarge { what, count, most } => write!(f, "{count} {what}; at most {most} can be fitted"),
             Self::Setting { what, value } => write!(f, "{what} {value} is not a number above 0"),
-            Self::Overflow => write!(f, "the likelihood overflows; look for rankings of extreme weight"),
+            Self::Overflow => write!(f, "numbers too large to compute with; look for extreme weights or offsets"),
         }
     }
 }
@@ -221,6 +224,8 @@ pub struct CrowdPlackettLuce {
     pub converged: bool,
     /// β by person, 1 where undefined.
     beta: Vec<f64>,
+    /// Number of answers by item.
+    answers: Vec<usize>,
 }
 
 impl CrowdPlackettLuce {
@@ -230,8 +235,7 @@ impl CrowdPlackettLuce {
     /// # Errors
     /// As for the fit, on which these rankings should have been used.
     pub fn scores_by_others(&self, rankings: &[CrowdRanking]) -> Result<Vec<Option<ItemScores>>, NoCrowdFit> {
-        let answers: Vec<usize> = self.items.iter().map(|i| i.as_ref().map_or(0, |i| i.scores.len())).collect();
-        let items = prepare(&answers, self.beta.len(), rankings)?;
+        let items = prepare(&self.answers, self.beta.len(), rankings)?;
         let others = |r: &CrowdRanking| {
             let (item, other) = (&items[r.item], |told: &Told| told.person != r.person);
             if !item.rankings.iter().any(other) {
@@ -473,5 +477,6 @@ pub fn crowd_plackett_luce(
         trace: end.trace,
         converged: end.converged,
         beta: end.x,
+        answers: answers.to_vec(),
     })
 }

@@ -1,13 +1,13 @@
 //! What several rankings of one item's answers say about their scores, once it is known how reliable each ranker is.
 //!
 //! Tierney and Kadane 1986, *Accurate approximations for posterior moments and marginal densities*,
-//! [doi:10.1080/01621459.1986.10478240](https://doi.org/10.1080/01621459.1986.10478240), equation 2.1 (Laplace's
+//! [doi:10.1080/01621459.1986.10478240](https://doi.org/10.1080/01621459.1986.10478240), section 2 (Laplace's
 //! method): near its peak ŝ the posterior of the scores s is taken to be normal, with the curvature that it has there.
 //!
 //! > ln ∫ exp ψ(s) ds ≈ ψ(ŝ) − ½·ln |H| + const, ψ(s) = Σ ln P(ranking | β·s + offset) − ½·|s|², H = −ψ″(ŝ)
 //!
-//! 1. Rankings are Plackett–Luce ([`mod@crate::plackett_luce`]) with strengths exp(β·s + offset). ψ is strictly concave, so that
-//!    the peak exists, is the only one, and is found by Newton's method whatever the rankings are.
+//! 1. Rankings are Plackett–Luce ([`mod@crate::plackett_luce`]) with strengths exp(β·s + offset). ψ is strictly concave,
+//!    so that the peak exists, is the only one, and is found by Newton's method whatever the rankings are.
 //! 2. The slope of the right side in each β is exact: it follows ŝ and H as they move with β.
 
 use crate::newton::{NoFit, cholesky, dot, largest, solve};
