@@ -6,16 +6,19 @@
 
 pub mod benjamini_hochberg;
 pub mod best_of_n;
+pub mod bias_regression;
 pub mod bootstrap;
 pub mod bradley_terry;
 pub mod calibration;
 pub mod cohen_kappa;
 mod comparison_graph;
 mod crowd_labels;
+pub mod crowd_plackett_luce;
 pub mod dawid_skene;
 pub mod explained_variance;
 pub mod fieller;
 pub mod fleiss_kappa;
+mod item_posterior;
 pub mod kendall;
 pub mod krippendorff_alpha;
 pub mod mace;
@@ -28,16 +31,21 @@ pub mod overoptimisation;
 pub mod paired;
 pub mod plackett_luce;
 pub mod quantile;
+mod quasi_newton;
 pub mod special;
 pub mod wilson;
 
 pub use benjamini_hochberg::benjamini_hochberg;
 pub use best_of_n::{best_of_n, best_of_n_kl};
+pub use bias_regression::{BadPairs, BiasRegression, Covariate, JudgedPair, PersonBias, Slope, bias_regression};
 pub use bootstrap::{Bootstrap, bootstrap_mean, bootstrap_statistic};
 pub use bradley_terry::{BradleyTerry, Comparison, bradley_terry};
 pub use calibration::{Calibration, brier, expected_calibration_error};
 pub use cohen_kappa::cohen_kappa;
 pub use crowd_labels::{BadLabels, CrowdLabels, Em, Majority, majority};
+pub use crowd_plackett_luce::{
+    CrowdPlackettLuce, CrowdRanking, CrowdSettings, ItemScores, NoCrowdFit, crowd_plackett_luce, pair_accuracy,
+};
 pub use dawid_skene::{DawidSkene, dawid_skene};
 pub use explained_variance::explained_variance;
 pub use fieller::{fieller, ratio_of_means};

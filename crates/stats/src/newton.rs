@@ -86,7 +86,7 @@ fn list(answers: &[usize]) -> String {
 
 /// Cholesky's factor of a symmetric matrix by rows, in place in the lower triangle; `None` unless positive definite by a
 /// margin of 10⁻¹³ of each diagonal element.
-fn cholesky(mut a: Vec<f64>, n: usize) -> Option<Vec<f64>> {
+pub(crate) fn cholesky(mut a: Vec<f64>, n: usize) -> Option<Vec<f64>> {
     for j in 0..n {
         let own = a[j * n + j];
         let pivot = own - (0..j).map(|k| a[j * n + k].powi(2)).sum::<f64>();
@@ -122,7 +122,7 @@ fn backward(factor: &[f64], b: &mut [f64]) {
 }
 
 /// Solves A·x = b, given Cholesky's factor of A.
-fn solve(factor: &[f64], mut b: Vec<f64>) -> Vec<f64> {
+pub(crate) fn solve(factor: &[f64], mut b: Vec<f64>) -> Vec<f64> {
     forward(factor, &mut b);
     backward(factor, &mut b);
     b
@@ -239,12 +239,12 @@ impl Information {
 }
 
 /// Σ aᵢ·bᵢ.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// The largest absolute value.
-fn largest(x: &[f64]) -> f64 {
+pub(crate) fn largest(x: &[f64]) -> f64 {
     x.iter().fold(0.0, |m, v| m.max(v.abs()))
 }
 

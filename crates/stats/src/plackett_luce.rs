@@ -133,7 +133,7 @@ pub fn plackett_luce(answers: usize, rankings: &[GroupRanking], prior_sd: Option
     Ok(PlackettLuce { scores, delta, component, trace: peak.trace })
 }
 
-fn check(answers: usize, ranking: &GroupRanking) -> Result<(), NoFit> {
+pub(crate) fn check(answers: usize, ranking: &GroupRanking) -> Result<(), NoFit> {
     if !(ranking.weight >= 0.0 && ranking.weight.is_finite()) {
         return Err(NoFit::Weight(ranking.weight));
     }
