@@ -1,6 +1,7 @@
 //! The settings of a run: one struct per stage, read from TOML, every field with its unit, default and source.
 
 use crate::error::Error;
+use crate::labels::Labels;
 use serde::{Deserialize, Serialize};
 use trimtab_engine::lora::{LoraConfig, Module};
 use trimtab_engine::optim::{AdamWConfig, Schedule};
@@ -231,6 +232,9 @@ pub struct Reward {
     pub limit: usize,
     /// Rankings with a longer prompt and answer are left out, and counted.
     pub max_tokens: usize,
+    /// What is learned from several people: `votes` (every ranking as it was given), `majority`, or `reliability` (the
+    /// posterior of a model in which people differ in reliability).
+    pub labels: Labels,
 }
 
 impl Default for Reward {
@@ -244,6 +248,7 @@ impl Default for Reward {
             holdout: 0.15,
             limit: 0,
             max_tokens: 512,
+            labels: Labels::Votes,
         }
     }
 }

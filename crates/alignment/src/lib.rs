@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod error;
 pub mod example;
+pub mod labels;
 pub mod loss;
 pub mod ppo;
 pub mod reward;

@@ -6,15 +6,18 @@
 //! 2. All pairs of a prompt are one element of the batch, weighted 1/C(K,2), and its K answers share one pass over the
 //!    prompt (the paper batches all pairs too, with K passes). Ties count as half a win each way.
 //! 3. The score is read at the answer's last token, its end token where it has one.
-//! 4. Scores are shifted so that demonstrations average 0 and scaled so that they have standard deviation 1; head, mean
+//! 4. The labels may be those of the crowd instead of each person's ([`crate::labels`]); held-out figures are always of what
+//!    people said, and, where gold is known, of gold on the same prompts.
+//! 5. Scores are shifted so that demonstrations average 0 and scaled so that they have standard deviation 1; head, mean
 //!    and standard deviation travel with the checkpoint.
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Reward, Train, TrainKind};
 use crate::error::Error;
 use crate::example::groups;
-use crate::loss::{PairAccuracy, Ties, pair_accuracy, ranking_loss};
-use crate::stage::{Resume, Stage};
+use crate::labels::{Labelled, label};
+use crate::loss::{PairAccuracy, RankingLoss, SoftPair, Ties, pair_accuracy, ranking_loss, soft_pairs_loss};
+use crate::stage::{Resume, Stage, ratio};
 use crate::update::Learner;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -39,6 +42,10 @@ pub struct Ranked {
     pub answers: Vec<Vec<u32>>,
     /// 1 is best; equal is a tie; absent is not ranked.
     pub ranks: Vec<Option<u32>>,
+    /// What a crowd makes of its pairs, where that is learned from instead of `ranks`.
+    pub soft: Option<Vec<SoftPair>>,
+    /// Gold reward of each answer, where it is known: for evaluation only.
+    pub gold: Vec<Option<f64>>,
     /// Key of the prompt: splits keep equal keys together.
     pub group: u64,
     /// Where the ranking came from, for figures by source.
@@ -49,7 +56,8 @@ impl Ranked {
     /// Answers to be scored that nobody has ranked.
     #[must_use]
     pub fn unranked(prompt: Vec<u32>, answers: Vec<Vec<u32>>) -> Self {
-        Self { prompt, ranks: vec![None; answers.len()], answers, group: 0, source: String::new() }
+        let k = answers.len();
+        Self { prompt, ranks: vec![None; k], soft: None, gold: vec![None; k], answers, group: 0, source: String::new() }
     }
 
     /// A given answer in its conversation, as it would have been sampled: up to its end token.
@@ -60,6 +68,14 @@ impl Ranked {
         let encoded = encode_answer(tokenizer, input, answer)?;
         let end = encoded.train.iter().rposition(|&t| t).map_or(0, |i| i + 1);
         Ok(Self::unranked(Vec::new(), vec![encoded.tokens[..end].to_vec()]))
+    }
+
+    /// The loss of the answers' scores, and its gradient.
+    fn loss(&self, scores_k: &[f64]) -> RankingLoss {
+        match &self.soft {
+            Some(pairs) => soft_pairs_loss(scores_k, pairs),
+            None => ranking_loss(scores_k, &self.ranks, Ties::SoftLabel, 0.0),
+        }
     }
 
     fn tokens(&self) -> usize {
@@ -85,7 +101,11 @@ impl RewardModel {
     }
 }
 
+/// Gold reward of an answer to a prompt, by the prompt's name and the answer's text.
+pub type Gold<'a> = &'a dyn Fn(&str, &str) -> Option<f64>;
+
 /// Answers of rankings as token ids: those that the sampler drew where the record carries them, else encoded text.
+/// `gold` is what is known of them.
 ///
 /// # Errors
 /// [`Error::Text`] for an answer that the template refuses.
@@ -95,6 +115,7 @@ pub fn encode_rankings(
     rankings: &[Ranking],
     samples: &[Samples],
     max_tokens: usize,
+    gold: Option<Gold<'_>>,
 ) -> Result<Vec<Ranked>, Error> {
     let by_id: std::collections::HashMap<&str, &Samples> = samples.iter().map(|s| (s.id.as_str(), s)).collect();
     let mut out = Vec::new();
@@ -111,6 +132,8 @@ pub fn encode_rankings(
             prompt: trimtab_text::encode::encode_input(tokenizer, &record.input)?,
             answers: Vec::new(),
             ranks: Vec::new(),
+            soft: None,
+            gold: Vec::new(),
             group: record.group_key(),
             source: ranking.person.clone().unwrap_or_else(|| "unnamed".into()),
         };
@@ -127,6 +150,7 @@ pub fn encode_rankings(
             };
             ranked.answers.push(tokens);
             ranked.ranks.push(ranking.ranks.get(id).copied());
+            ranked.gold.push(gold.and_then(|gold| gold(&record.id, &answer.text)));
         }
         if ranked.answers.iter().any(Vec::is_empty) {
             stage.count("rankings with an empty answer", 1);
@@ -220,7 +244,35 @@ fn log_held_out(
         }
         stage.count(&format!("held-out pairs without a score/{source}"), seen.model.unscored as u64);
     }
+    let gold = gold_accuracy(model, held, pass_tokens, stage.seed)?;
+    if gold.value.is_some() {
+        stage.measured(step, "held_out_accuracy_gold", "share", &gold)?;
+    }
     Ok(())
+}
+
+/// Of the held-out pairs of answers whose gold rewards differ, the share that the model orders as gold does, each pair once
+/// however many people ranked it; clustered by prompt. Undefined where gold is not known.
+fn gold_accuracy(model: &Model, held: &[&Ranked], pass_tokens: usize, seed: u64) -> Result<Measured, Error> {
+    let mut seen = std::collections::BTreeSet::new();
+    let items: Vec<&Ranked> = held.iter().copied().filter(|r| seen.insert((&r.prompt, &r.answers))).collect();
+    let mut clusters = Vec::new();
+    for (r, s) in items.iter().zip(scores(model, &items, pass_tokens)?) {
+        let (mut right, mut pairs) = (0.0, 0.0);
+        for i in 0..s.len() {
+            for j in 0..i {
+                let (Some(a), Some(b)) = (r.gold[i], r.gold[j]) else { continue };
+                if a != b {
+                    pairs += 1.0;
+                    right += if s[i] == s[j] { 0.5 } else { f64::from(u8::from((s[i] > s[j]) == (a > b))) };
+                }
+            }
+        }
+        if pairs > 0.0 {
+            clusters.push((right, pairs));
+        }
+    }
+    Ok(ratio(&clusters, seed))
 }
 
 /// Trains a reward model on rankings, starting from `start`, and writes `checkpoint/` into the stage's folder.
@@ -250,7 +302,13 @@ pub fn run(
         ));
     }
     let held: Vec<&Ranked> = held_ids.iter().map(|&i| &ranked[i]).collect();
-    let per_epoch = train_ids.len().div_ceil(config.batch) as u64;
+    let Labelled { ranked: learned, reliability } =
+        label(config.labels, &train_ids.iter().map(|&i| &ranked[i]).collect::<Vec<_>>())?;
+    if learned.is_empty() {
+        let expected = "rankings in which at least two answers are ranked";
+        return Err(Error::config("reward.labels", "leaves nothing to learn from", expected, "reward.labels=votes"));
+    }
+    let per_epoch = learned.len().div_ceil(config.batch) as u64;
     let total = per_epoch * config.epochs;
     let mut model = start.model.base();
     model.add_head(1, stream(stage.seed, "reward/head", 0, 0).next_u64());
@@ -260,15 +318,18 @@ pub fn run(
         learner.restore(&resume.files.join("learner.f32"))?;
         done = resume.step;
     } else {
+        for (person, found) in &reliability {
+            stage.measured(0, &format!("reliability/{person}"), "logit", found)?;
+        }
         log_held_out(stage, &learner.model, &held, 0, train.pass_tokens)?;
     }
     let mut progress = Progress::new("reward", done, total, "tok", stage.quiet);
     while done < total {
         let (epoch, at) = (done / per_epoch, (done % per_epoch) as usize);
-        let mut order = train_ids.clone();
+        let mut order: Vec<usize> = (0..learned.len()).collect();
         stream(stage.seed, "reward/order", epoch, 0).shuffle(&mut order);
         let batch: Vec<&Ranked> =
-            order.iter().skip(at * config.batch).take(config.batch).map(|&i| &ranked[i]).collect();
+            order.iter().skip(at * config.batch).take(config.batch).map(|&i| &learned[i]).collect();
         let tokens: usize = batch.iter().map(|r| r.tokens()).sum();
         let begun = Instant::now();
         let dropout =
@@ -296,7 +357,7 @@ pub fn run(
     let (mean, std) = normalise(stage, &learner.model, start, start_path, demonstrations, train.pass_tokens)?;
     stage.log(total, "demonstration_score_mean", mean)?;
     stage.log(total, "demonstration_score_std", std)?;
-    progress.finish(&format!("trained on {} rankings", train_ids.len()));
+    progress.finish(&format!("trained on {} examples of {} rankings", learned.len(), train_ids.len()));
     save(&stage.dir.join("checkpoint"), &RewardModel { model: learner.model, mean, std }, start, train)
 }
 
@@ -320,7 +381,7 @@ fn accumulate(
         for r in part {
             let s: Vec<f64> = raw[at..at + r.answers.len()].iter().map(|&v| f64::from(v)).collect();
             at += r.answers.len();
-            let of_prompt = ranking_loss(&s, &r.ranks, Ties::SoftLabel, 0.0);
+            let of_prompt = r.loss(&s);
             loss += of_prompt.value / batch.len() as f64;
             accuracy.add(pair_accuracy(&s, &r.ranks));
             d_scores.extend(of_prompt.d_score.iter().map(|d| (d / batch.len() as f64) as f32));

@@ -1,6 +1,7 @@
 //! The `trimtab` binary: commands, exit codes, and the one thread pool.
 
 mod commands;
+mod crowd;
 mod failure;
 mod fetch;
 mod people_run;

@@ -1,6 +1,7 @@
 //! The stages of the loop in their order, each with its inputs and outputs in the run folder.
 
 use crate::commands::people::of_run;
+use crate::crowd;
 use crate::failure::Usage;
 use crate::fetch::{self, ModelSource};
 use crate::people_run::{self, Web};
@@ -274,11 +275,18 @@ impl Pipeline<'_> {
                 let answers: Vec<Samples> = dataset::records(&self.dir("rank").join("answers.jsonl"))?;
                 let limit = c.reward.max_tokens.min(sft.model.config().max_position_embeddings);
                 let counted = stage.counters.clone();
-                let ranked = reward::encode_rankings(&mut stage, sft.tokenizer(&path)?, &rankings, &answers, limit)?;
+                let truths =
+                    if self.world.is_some() { WorldRun::truths(self.folder.dir())? } else { BTreeMap::default() };
+                let gold = |prompt: &str, text: &str| Some(trimtab_world::gold(truths.get(prompt)?, text).reward);
+                let (tokenizer, gold) =
+                    (sft.tokenizer(&path)?, self.world.is_some().then_some(&gold as reward::Gold<'_>));
+                let ranked = reward::encode_rankings(&mut stage, tokenizer, &rankings, &answers, limit, gold)?;
                 if resume.is_some() {
                     stage.counters = counted;
                 }
                 reward::run(&mut stage, resume, &sft, &path, &ranked, &self.demonstrations, &c.reward, &c.train)?;
+                let crowd = serde_json::to_vec(&crowd::of_run(self.folder.dir())?)?;
+                write_atomic(&dir.join("people.json"), &crowd)?;
             }
             _ => {
                 let (path, sft) = self.sft_checkpoint()?;
@@ -427,8 +435,9 @@ pub fn write_rankings(stage: &mut Stage, answers: &[Samples], rankings: &[Rankin
 }
 
 /// What a stage may leave in its folder.
-const OUTPUTS: [&str; 7] = [
+const OUTPUTS: [&str; 8] = [
     "checkpoint",
+    "people.json",
     "samples.jsonl",
     "answers.jsonl",
     "rankings.jsonl",

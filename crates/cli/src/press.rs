@@ -115,7 +115,8 @@ impl WorldRun {
                 stream(config.seed, "evaluation/ensemble", member, 0).next_u64()
             };
             let (mut part, resume) = Stage::open("reward", &dir, seed, true)?;
-            let mut ranked = reward::encode_rankings(&mut part, sft.tokenizer(path)?, &rankings, &answers, limit)?;
+            let mut ranked =
+                reward::encode_rankings(&mut part, sft.tokenizer(path)?, &rankings, &answers, limit, None)?;
             stream(config.seed, "evaluation/comparisons", 0, 0).shuffle(&mut ranked);
             let mut pairs = 0;
             ranked.retain(|r| {

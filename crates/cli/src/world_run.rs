@@ -75,7 +75,14 @@ impl Default for Evaluation {
 }
 
 /// What people see of the answers to a world's prompts.
-struct Seen(BTreeMap<String, Truth>);
+pub struct Seen(BTreeMap<String, Truth>);
+
+impl Seen {
+    /// Of the training prompts of a run.
+    pub fn of(run: &Path) -> Result<Self> {
+        Ok(Self(WorldRun::truths(run)?))
+    }
+}
 
 impl Values for Seen {
     fn perceive(&self, samples: &Samples, answer: &Answer) -> Option<Perceived> {
@@ -181,7 +188,7 @@ impl WorldRun {
 
     fn seen(run: &Path) -> Result<(Seen, Vec<Samples>)> {
         let samples = dataset::records(&run.join("sample").join("samples.jsonl"))?;
-        Ok((Seen(Self::truths(run)?), samples))
+        Ok((Seen::of(run)?, samples))
     }
 
     /// Stage `rank`: the crowd ranks the sampled answers.

@@ -35,6 +35,7 @@ pub fn report(run: &Run) -> String {
     let body = section::opening::sentences(&story)
         + &section::opening::axes(&story)
         + &section::signatures::section_of(&story)
+        + &section::people::people(run)
         + &section::training::training(run)
         + &section::sycophancy::sycophancy(&story)
         + &section::refusals::refusals(&story)

@@ -7,6 +7,7 @@ use crate::{Error, Item};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use std::path::Path;
+use trimtab_people::CrowdReport;
 use trimtab_run::{Manifest, Metric};
 use trimtab_stats::{Interval, Measured};
 
@@ -67,6 +68,8 @@ pub struct Run {
     pub fresh: Vec<FreshAnswer>,
     /// Held-out text before and after PPO.
     pub corpus: Vec<CorpusPiece>,
+    /// How far people can be trusted.
+    pub people: Option<CrowdReport>,
     /// What is not there.
     pub absent: Vec<Absent>,
 }
@@ -109,8 +112,13 @@ impl Run {
         let evaluation = lines(dir, "evaluation/metrics.jsonl", expected)?;
         let shows = "corpus loss, win rate and best-of-n by checkpoint";
         note("evaluation/metrics.jsonl", shows, evaluation.is_some(), &mut run.absent);
-        let planted = planted(dir)?;
+        let planted: Option<BTreeMap<String, f64>> =
+            whole(dir, "evaluation/planted.json", "numbers by name: {\"rm_accuracy_ceiling\": 0.8}")?;
         note("evaluation/planted.json", "the planted truths (hollow diamonds)", planted.is_some(), &mut run.absent);
+        let people =
+            whole(dir, "reward/people.json", "agreement, reliability and biases, as stage reward writes them")?;
+        note("reward/people.json", "how far people can be trusted", people.is_some(), &mut run.absent);
+        run.people = people;
         run.fresh = fresh.unwrap_or_default();
         run.corpus = corpus.unwrap_or_default();
         run.items = items.unwrap_or_default();
@@ -192,12 +200,12 @@ fn lines<T: DeserializeOwned>(dir: &Path, file: &str, expected: &'static str) ->
     Ok(Some(out))
 }
 
-fn planted(dir: &Path) -> Result<Option<BTreeMap<String, f64>>, Error> {
-    let file = "evaluation/planted.json";
+/// A file that is one JSON value.
+fn whole<T: DeserializeOwned>(dir: &Path, file: &str, expected: &'static str) -> Result<Option<T>, Error> {
     let Some(bytes) = read(dir, file)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|e| Error::Malformed {
         place: format!("{}:{}", dir.join(file).display(), e.line()),
         problem: e.to_string(),
-        expected: "numbers by name: {\"rm_accuracy_ceiling\": 0.8}",
+        expected,
     })
 }

@@ -14,6 +14,7 @@ pub mod gae;
 pub mod kl;
 pub mod next_token;
 pub mod ranking;
+pub mod soft_pairs;
 pub mod whiten;
 
 pub use adaptive::AdaptiveKl;
@@ -24,6 +25,7 @@ pub use gae::{Gae, gae};
 pub use kl::{k1, k2, k3, shaped_reward};
 pub use next_token::{NextTokenLoss, next_token_loss};
 pub use ranking::{PairAccuracy, RankingLoss, Ties, pair_accuracy, ranking_loss};
+pub use soft_pairs::{SoftPair, soft_pairs_loss};
 pub use whiten::{Variance, whiten};
 
 /// −log σ(x), the cost in nats of a comparison won by the logit `x`; no overflow for any finite `x`.

@@ -36,6 +36,10 @@ pub enum Command {
     ///
     /// Example: trimtab people export rankings.jsonl pairs.jsonl --out exported --anonymous
     Export(Export),
+    /// How far to trust people: agreement, reliability, biases, and what the reward model took over from them.
+    ///
+    /// Example: trimtab people report --run runs/world
+    Report(Report),
     /// Checks the log from its first event and writes the tables anew from it.
     ///
     /// Example: trimtab people rebuild --db postgres://localhost/team
@@ -202,6 +206,16 @@ pub struct Export {
     store: Store,
 }
 
+/// `people report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    #[command(flatten)]
+    store: Store,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Runs a command.
 pub fn run(command: &Command, quiet: bool) -> Result<()> {
     match command {
@@ -242,6 +256,20 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
                 }
             }
             Ok(())
+        }
+        Command::Report(c) => {
+            use std::io::Write;
+            let of_files = c.store.run.as_ref().filter(|run| run.join("rank").join("rankings.jsonl").exists());
+            let report = if let Some(run) = of_files {
+                crate::crowd::of_run(run)?
+            } else {
+                let desk = Desk::open(c.store.known()?)?;
+                let (rankings, answers) =
+                    desk.ask_now(|state, _| Ok((vec![], (state.rankings(false), export::answers(state)))))?;
+                trimtab_people::crowd_report(&rankings, &answers, None, None)
+            };
+            let text = if c.json { serde_json::to_string_pretty(&report)? + "\n" } else { crate::crowd::text(&report) };
+            Ok(write!(std::io::stdout(), "{text}")?)
         }
         Command::Rebuild(store) => {
             let mut log = store.known()?;

@@ -4,6 +4,7 @@ pub mod appendix;
 pub mod can_or_will;
 pub mod opening;
 pub mod outer;
+pub mod people;
 pub mod ppo;
 pub mod refusals;
 pub mod signatures;
