@@ -62,6 +62,8 @@ pub struct Saved {
     pub verdict: Option<String>,
     /// Why, where a verdict asks for it.
     pub reason: Option<String>,
+    /// How much better the best is than the rest, 1 (slightly) to 4 (much).
+    pub margin: Option<u8>,
     /// Free words.
     pub comment: Option<String>,
     /// The text written, for demonstrations and edits.
@@ -140,7 +142,11 @@ pub struct AdminView {
     pub people: Vec<PersonRow>,
     /// Items on which people disagree most.
     pub hardest: Vec<ItemRow>,
-    /// A link just made by an invitation, to be shown once.
+    /// Version of the guidelines that hold now.
+    pub guideline: String,
+    /// Their text, Markdown.
+    pub guideline_text: String,
+    /// A link just made by an invitation, to be shown once: who it is for, and the link.
     pub invited: Option<(String, String)>,
 }
 
