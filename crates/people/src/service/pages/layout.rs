@@ -45,7 +45,7 @@ pub fn layout(title: &str, main: &str, nav: &Nav, m: &Messages) -> String {
     let ui = ui();
     let mut out = format!(
         "<!doctype html>\n<html lang=\"{lang}\" dir=\"{dir}\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"same-origin\">\n<meta name=\"robots\" content=\"noindex\">\n<title>{title} · trimtab</title>\n<link rel=\"stylesheet\" href=\"/assets/page.css?v={ui}\">\n<script src=\"/assets/page.js?v={ui}\" defer></script>\n</head>\n<body data-person=\"{person}\" data-ui=\"{ui}\" data-texts=\"{texts}\">\n<a class=\"skip\" href=\"#main\">{skip}</a>\n",
-        lang = m.language(),
+        lang = m.tag(),
         dir = m.dir(),
         title = escape(title),
         person = exact(person),
