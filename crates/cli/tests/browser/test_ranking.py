@@ -1,5 +1,7 @@
 """Ranking by keys, clicks and drag: what is stored is what was seen."""
 
+import time
+
 import pytest
 
 SUBMIT = '[data-act="submit"]'
@@ -22,13 +24,17 @@ def stored(judgement):
     return out
 
 
-def wait_saved(site, n):
-    import time
-
+def wait(met):
+    """Waits for what the server has to say."""
     for _ in range(100):
-        if len(site.judgements()) >= n:
-            break
+        if met():
+            return
         time.sleep(0.05)
+    raise AssertionError("waited five seconds in vain")
+
+
+def wait_saved(site, n):
+    wait(lambda: len(site.judgements()) >= n)
     assert len(site.judgements()) == n
     return site.judgements()
 

@@ -39,7 +39,7 @@
   const OUT = "trimtab.out.", DONE = "trimtab.done.", DRAFT = "trimtab.draft.";
 
   // ---- Words near the button. `net` is how sending stands, `note` the last quiet word about this task.
-  let net = "ok", note = "", spoken = "";
+  let net = "ok", note = "", flash = "", spoken = "";
   function speak(words) {
     const live = $("#live");
     if (live && words) live.textContent = live.textContent === words ? words + "\u00a0" : words;
@@ -52,13 +52,19 @@
     let words = note;
     if (n > 0 && waiting[net]) words = waiting[net];
     else if (net === "signedout") words = t("signed_out_none");
+    if (flash) words = flash;
     if (n > 0 && store.weak) words += " " + t("weak");
     for (const place of $$("[data-state]")) place.textContent = words;
     if (words !== spoken) speak(words);
     spoken = words;
     body.dataset.net = n > 0 ? net : "ok";
   }
-  function tell(words) { note = words; showState(); }
+  // For a moment: an answer to what was just tried.
+  function tell(words) {
+    flash = words;
+    showState();
+    setTimeout(() => { if (flash === words) { flash = ""; showState(); } }, 6000);
+  }
 
   // ---- Talking to the server. Its clock counts, not the device's: leases end by it.
   let skew = 0;
@@ -111,7 +117,8 @@
       store.set(DONE + entry.key, { person, judgement: answer.judgement, at: Date.now() });
       store.delete(key);
       net = "ok"; tries = 0;
-      tell(t(answer.late ? /* key */ "saved_late" : /* key */ "saved", { time: clock(answer.saved_at ?? Date.now()) }));
+      note = t(answer.late ? /* key */ "saved_late" : /* key */ "saved", { time: clock(answer.saved_at ?? Date.now()) });
+      showState();
       return true;
     }
     if (status === 401) { net = "signedout"; return false; }
@@ -499,7 +506,8 @@
       const dx = e.clientX - x0, dy = e.clientY - y0 + window.scrollY - scroll0;
       // A press that trembles is still a click.
       if (!moving && Math.hypot(dx, dy) < 6) return;
-      if (!moving) { moving = true; chip.setPointerCapture(e.pointerId); chip.classList.add("dragging"); }
+      moving = true;
+      chip.classList.add("dragging");
       chip.style.transform = `translate(${dx}px, ${dy}px)`;
       const edge = e.clientY < 60 ? -12 : e.clientY > window.innerHeight - 110 ? 12 : 0;
       if (edge) window.scrollBy(0, edge);
@@ -519,6 +527,8 @@
       setTimeout(() => { dragged = false; });
       if (e.type === "pointerup" && drop) place(chip.dataset.answer, drop);
     };
+    // At once: a quick hand is off the chip before it is seen to move.
+    chip.setPointerCapture(event.pointerId);
     chip.addEventListener("pointermove", move);
     chip.addEventListener("pointerup", end);
     chip.addEventListener("pointercancel", end);
