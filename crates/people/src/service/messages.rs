@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_key_in_code_exists_and_every_key_is_used() {
-        let script = include_str!("assets/page.js");
+        let script = crate::service::pages::JS;
         let sources = [
             include_str!("pages/admin.rs"),
             include_str!("pages/history.rs"),
