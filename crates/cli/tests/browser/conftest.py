@@ -1,4 +1,11 @@
-"""A browser, a fresh site for each test, and a page that fails its test on any error in the console."""
+"""A browser, a fresh site for each test, and a page that fails its test on any error in the console.
+
+    python3 -m venv .venv-browser && .venv-browser/bin/pip install playwright axe-playwright-python pytest
+    cargo run -p trimtab-people --example show_pages -- target/pages
+    .venv-browser/bin/pytest crates/cli/tests/browser
+
+CHROMIUM names another browser than /usr/bin/chromium, PAGES another folder; pictures go to target/screenshots.
+"""
 
 import os
 

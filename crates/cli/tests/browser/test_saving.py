@@ -108,8 +108,12 @@ def test_a_refused_judgement_stays_in_sight(open_page, site):
     page.keyboard.press("Enter")
     page.wait_for_selector("#refused:not([hidden])")
     assert "Refused: the key <b>was</b> used" in page.locator("#refused").inner_text()
+    state(page, "Refused: 1")
+    box = page.locator("#refused").bounding_box()
+    assert 0 <= box["y"] < 200, "in sight"
     page.unroute("**/api/judgements")
     page.reload()
+    page.wait_for_selector("#refused:not([hidden])")
     assert page.locator("#refused").is_visible() and site.judgements() == []
     page.get_by_role("button", name="Discard").click()
     assert outbox(page) == 0 and not page.locator("#refused").is_visible()
@@ -204,6 +208,25 @@ def test_back_while_unsent_sends_nothing_twice(open_page, site):
     page.unroute("**/api/judgements")
     page.keyboard.press("Enter")
     assert [j["item"] for j in wait_saved(site, 2)] == ["i1", "i2"]
+
+
+def test_only_active_time_counts_and_the_lease_is_kept_while_it_runs(open_page, site):
+    page = open_page(None, "/show/signed-out")
+    page.clock.install()
+    site.sign_in(page.context, "ada")
+    beats = []
+    page.on("request", lambda request: beats.append(request.post_data) if "heartbeat" in request.url else None)
+    page.goto(site.url + "/task")
+    page.clock.run_for(10_000)
+    rank_two(page)
+    page.clock.run_for(55_000)  # half a minute of it counts
+    assert beats == [json.dumps({"lease": "lease-i1"}, separators=(",", ":"))]
+    page.clock.run_for(300_000)  # nobody is there
+    assert len(beats) == 1
+    page.keyboard.press("Enter")
+    [judgement] = wait_saved(site, 1)
+    assert 36_000 <= judgement["active_ms"] <= 44_000, judgement["active_ms"]
+    assert 9_000 <= judgement["first_input_ms"] <= 13_000
 
 
 def test_two_people_on_the_same_items(open_page, site):

@@ -52,6 +52,8 @@ function showState() {
   let words = note;
   if (n > 0 && waiting[net]) words = waiting[net];
   else if (net === "signedout") words = t("signed_out_none");
+  const refused = outbox().length - n;
+  if (refused > 0) words = `${t("refused_n", { n: refused })} ${words}`;
   if (flash) words = flash;
   if (n > 0 && store.weak) words += " " + t("weak");
   for (const place of $$("[data-state]")) place.textContent = words;

@@ -131,7 +131,8 @@ function decide(verdict) {
   task.verdict = task.verdict === verdict ? null : verdict;
   if (task.verdict && task.ranks.size) { task.ranks = new Map(); task.last = []; task.moves += 1; }
   keep();
-  if (task.verdict === "skip" || task.verdict === "cannot_judge") $("[name=why]", task.el)?.focus();
+  const why = $("#why", task.el);
+  if (!why.hidden) { $("[name=why]", why).focus(); why.scrollIntoView({ block: "nearest" }); }
 }
 function tick(id, flag, on) {
   remember();
@@ -167,7 +168,9 @@ function paint() {
   if (task.kind === "rank") paintOrder();
   for (const b of $$("[data-verdict]", el)) b.setAttribute("aria-pressed", String(b.dataset.verdict === task.verdict));
   const why = $("#why", el);
-  if (why) why.hidden = !(task.verdict === "skip" || task.verdict === "cannot_judge");
+  why.hidden = !(task.verdict === "skip" || task.verdict === "cannot_judge");
+  const margin = $(".margin", el);
+  if (margin) margin.hidden = Boolean(task.verdict);
   $('[data-act="undo"]', el).disabled = task.undo.length === 0 || Boolean(task.sent);
   $('[data-act="submit"]', el).disabled = Boolean(blocked);
   const place = $("#missing", el);

@@ -59,9 +59,9 @@ pub fn layout(title: &str, main: &str, nav: &Nav, m: &Messages) -> String {
         skip = t(m, "skip_to_content"),
     );
     header(&mut out, nav, m);
-    let _ = write!(out, "<main id=\"main\" tabindex=\"-1\">\n{main}</main>\n");
     // Judgements the server has refused stay in sight until the person has copied or discarded them.
     let _ = writeln!(out, "<section id=\"refused\" aria-label=\"{}\" hidden></section>", t(m, "refused_title"));
+    let _ = write!(out, "<main id=\"main\" tabindex=\"-1\">\n{main}</main>\n");
     let _ = writeln!(out, "<footer class=\"pagefoot\"><p data-state></p></footer>");
     // The live region outlives the task: one that is replaced with it would not be read.
     let _ = writeln!(out, "<div id=\"live\" class=\"unseen\" role=\"status\" aria-live=\"polite\"></div>");
