@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// Language, its direction, and its file. English first: it is what every other one falls back to.
-const LANGUAGES: [(&str, &str, &str); 2] =
-    [("en", "ltr", include_str!("messages/en.toml")), ("de", "ltr", include_str!("messages/de.toml"))];
+/// Language, its tag in a page (which also decides how the script writes times), its direction, and its file. English first: it is what every other one falls back to.
+const LANGUAGES: [(&str, &str, &str, &str); 2] =
+    [("en", "en-GB", "ltr", include_str!("messages/en.toml")), ("de", "de", "ltr", include_str!("messages/de.toml"))];
 
 static ALL: LazyLock<Vec<Messages>> = LazyLock::new(|| {
     // A file that does not parse leaves the keys themselves on the page; a test keeps that from being released.
     let read = |text: &str| toml::from_str(text).unwrap_or_default();
-    LANGUAGES.iter().map(|&(language, dir, text)| Messages { language, dir, texts: read(text) }).collect()
+    LANGUAGES.iter().map(|&(language, tag, dir, text)| Messages { language, tag, dir, texts: read(text) }).collect()
 });
 
 /// The words of one language.
 #[derive(Debug)]
 pub struct Messages {
     language: &'static str,
+    tag: &'static str,
     dir: &'static str,
     texts: BTreeMap<String, String>,
 }
@@ -46,10 +47,16 @@ impl Messages {
         best.map_or(&ALL[0], |(_, found)| found)
     }
 
-    /// Its code, as the `lang` attribute wants it.
+    /// Its code: `en`.
     #[must_use]
     pub fn language(&self) -> &'static str {
         self.language
+    }
+
+    /// Its tag, as the `lang` attribute wants it: `en-GB`.
+    #[must_use]
+    pub fn tag(&self) -> &'static str {
+        self.tag
     }
 
     /// The direction in which it is read, `ltr` or `rtl`.
@@ -123,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_key_in_code_exists_and_every_key_is_used() {
-        let script = include_str!("assets/page.js");
+        let script = crate::service::pages::JS;
         let sources = [
             include_str!("pages/admin.rs"),
             include_str!("pages/history.rs"),
@@ -155,7 +162,12 @@ mod tests {
 
     #[test]
     fn a_value_that_looks_like_a_placeholder_stays_as_it_is() {
-        let m = Messages { language: "en", dir: "ltr", texts: [("k".into(), "{a} and {b} {c".into())].into() };
+        let m = Messages {
+            language: "en",
+            tag: "en-GB",
+            dir: "ltr",
+            texts: [("k".into(), "{a} and {b} {c".into())].into(),
+        };
         assert_eq!(m.fill("k", &[("a", "{b}"), ("b", "x")]), "{b} and x {c");
         assert_eq!(m.get("missing"), "missing");
     }

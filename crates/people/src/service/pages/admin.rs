@@ -32,9 +32,9 @@ pub fn admin_main(view: &AdminView, m: &Messages) -> String {
 
 /// A table in a frame that scrolls, which the keyboard must reach. `head` and `rows` are finished HTML.
 fn table(caption: &str, head: &[String], rows: &str) -> String {
-    let head: String = head.iter().map(|words| format!("<th scope=\"col\">{words}</th>")).collect();
+    let head = head.join("</th><th scope=\"col\">");
     format!(
-        "<div class=\"frame\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table><caption class=\"unseen\">{caption}</caption><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table></div>\n"
+        "<div class=\"frame\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table><caption class=\"unseen\">{caption}</caption><thead><tr><th scope=\"col\">{head}</th></tr></thead><tbody>\n{rows}</tbody></table></div>\n"
     )
 }
 
@@ -83,12 +83,12 @@ fn agreement(out: &mut String, view: &AdminView, m: &Messages) {
         let _ = writeln!(rows, "<tr><th scope=\"row\">{}</th>{}</tr>", escape(name), cell(measured, Scale::Signed, m));
     }
     let _ = writeln!(out, "<section><h2>{}</h2>", t(m, "agreement"));
-    *out += &if rows.is_empty() {
-        format!("<p>{}</p>\n", t(m, "agreement_none"))
+    if rows.is_empty() {
+        let _ = writeln!(out, "<p>{}</p>", t(m, "agreement_none"));
     } else {
-        format!("<p class=\"quiet\">{}</p>\n", t(m, "agreement_help"))
-            + &table(&t(m, "agreement"), &[t(m, "measure"), t(m, "value")], &rows)
-    };
+        let _ = writeln!(out, "<p class=\"quiet\">{}</p>", t(m, "agreement_help"));
+        *out += &table(&t(m, "agreement"), &[t(m, "measure"), t(m, "value")], &rows);
+    }
     *out += "</section>\n";
 }
 
@@ -105,7 +105,6 @@ fn people(out: &mut String, people: &[PersonRow], m: &Messages) {
         t(m, "agreement"),
         t(m, "reliability"),
         t(m, "biases"),
-        t(m, "seconds"),
         t(m, "access"),
     ];
     let rows: String = people.iter().map(|person| person_row(person, m)).collect();
@@ -116,10 +115,12 @@ fn people(out: &mut String, people: &[PersonRow], m: &Messages) {
 fn person_row(p: &PersonRow, m: &Messages) -> String {
     let role = if p.role == "admin" { format!(" <small>{}</small>", t(m, "role_admin")) } else { String::new() };
     let mut out = format!(
-        "<tr><th scope=\"row\">{}{role}<br><small><code>{}</code></small></th><td class=\"num\">{}</td>{}{}{}",
+        "<tr><th scope=\"row\">{}{role}<br><small><code>{}</code></small></th><td class=\"num\">{} <small>{}</small></td>{}{}{}",
         escape(&p.name),
         escape(&p.person),
         p.done,
+        // Time is measured where there is a judgement, and nowhere else.
+        p.seconds.filter(|s| s.is_finite()).map(|s| tf(m, "seconds", &[("n", &format!("{s:.0}"))])).unwrap_or_default(),
         cell(&p.gold, Scale::Share, m),
         cell(&p.agreement, Scale::Share, m),
         cell(&p.reliability, Scale::Signed, m)
@@ -132,14 +133,6 @@ fn person_row(p: &PersonRow, m: &Messages) -> String {
             let _ = write!(out, "<tr><th scope=\"row\">{}</th>{}</tr>", escape(name), cell(measured, Scale::Signed, m));
         }
         out += "</tbody></table></td>";
-    }
-    match p.seconds.filter(|s| s.is_finite()) {
-        Some(seconds) => {
-            let _ = write!(out, "<td class=\"num\">{seconds:.0}\u{a0}s</td>");
-        }
-        None => {
-            let _ = write!(out, "<td class=\"hatched\"><span>{}</span></td>", t(m, "seconds_none"));
-        }
     }
     let access = if p.revoked {
         t(m, "revoked")

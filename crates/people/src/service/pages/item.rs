@@ -70,8 +70,10 @@ fn matrix(out: &mut String, view: &ItemView, m: &Messages) {
 
 fn given(saved: &Saved, answer: &str, count: usize, m: &Messages) -> String {
     let flags = saved.flags.get(answer).map(Vec::as_slice).unwrap_or_default();
-    let marks: String =
-        flags.iter().map(|flag| format!(" <small class=\"mark\">{}</small>", escape(&flag_words(flag, m)))).collect();
+    let mut marks = String::new();
+    for flag in flags {
+        let _ = write!(marks, " <small class=\"mark\">{}</small>", escape(&flag_words(flag, m)));
+    }
     match saved.ranks.get(answer) {
         // Three shades are enough to see where people part ways.
         Some(&rank) => {
@@ -96,6 +98,21 @@ fn flag_words(flag: &str, m: &Messages) -> String {
     }
 }
 
+/// A reason is a code, then perhaps the person's own words after a colon.
+fn reason_words(reason: &str, m: &Messages) -> String {
+    let (code, own) = reason.split_once(": ").map_or((reason, None), |(code, own)| (code, Some(own)));
+    let words = match code {
+        "too_long" => m.get("why_too_long"),
+        "topic" => m.get("why_topic"),
+        "language" => m.get("why_language"),
+        "upsetting" => m.get("why_upsetting"),
+        "broken" => m.get("why_broken"),
+        "other" => m.get("why_other"),
+        _ => return reason.to_owned(),
+    };
+    own.map_or_else(|| words.to_owned(), |own| format!("{words}: {own}"))
+}
+
 fn judgements(out: &mut String, view: &ItemView, m: &Messages) {
     if view.judgements.is_empty() {
         return;
@@ -112,8 +129,11 @@ fn judgements(out: &mut String, view: &ItemView, m: &Messages) {
             escape(person),
             said(saved, name, m)
         );
-        for words in [&saved.reason, &saved.comment].into_iter().flatten().filter(|words| !words.is_empty()) {
-            let _ = write!(out, "<p dir=\"auto\">“{}”</p>", escape(words));
+        if let Some(reason) = saved.reason.as_deref().filter(|reason| !reason.is_empty()) {
+            let _ = write!(out, "<p dir=\"auto\">{}</p>", escape(&reason_words(reason, m)));
+        }
+        if let Some(comment) = saved.comment.as_deref().filter(|comment| !comment.is_empty()) {
+            let _ = write!(out, "<p dir=\"auto\">“{}”</p>", escape(comment));
         }
         let replaced = if saved.revised { format!(" · {}", t(m, "replaced")) } else { String::new() };
         let _ = writeln!(out, "<p class=\"quiet\">{}{replaced}</p></li>", moment(saved.at));

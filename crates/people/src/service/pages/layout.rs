@@ -6,8 +6,14 @@ use std::fmt::Write as _;
 
 /// The style sheet, served as `/assets/page.css`.
 pub const CSS: &str = include_str!("../assets/page.css");
-/// The script, served as `/assets/page.js`.
-pub const JS: &str = include_str!("../assets/page.js");
+/// The script, one module, served as `/assets/page.js`.
+pub const JS: &str = concat!(
+    include_str!("../assets/device.js"),
+    include_str!("../assets/outbox.js"),
+    include_str!("../assets/ranking.js"),
+    include_str!("../assets/hands.js"),
+    include_str!("../assets/page.js"),
+);
 
 /// FNV-1a: enough to tell one version of a file from the next.
 const fn hash(bytes: &[u8], mut hash: u64) -> u64 {
@@ -44,8 +50,8 @@ pub fn layout(title: &str, main: &str, nav: &Nav, m: &Messages) -> String {
     let person = nav.person.as_deref().unwrap_or_default();
     let ui = ui();
     let mut out = format!(
-        "<!doctype html>\n<html lang=\"{lang}\" dir=\"{dir}\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"same-origin\">\n<meta name=\"robots\" content=\"noindex\">\n<title>{title} · trimtab</title>\n<link rel=\"stylesheet\" href=\"/assets/page.css?v={ui}\">\n<script src=\"/assets/page.js?v={ui}\" defer></script>\n</head>\n<body data-person=\"{person}\" data-ui=\"{ui}\" data-texts=\"{texts}\">\n<a class=\"skip\" href=\"#main\">{skip}</a>\n",
-        lang = m.language(),
+        "<!doctype html>\n<html lang=\"{lang}\" dir=\"{dir}\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"same-origin\">\n<meta name=\"robots\" content=\"noindex\">\n<title>{title} · trimtab</title>\n<link rel=\"stylesheet\" href=\"/assets/page.css?v={ui}\">\n<script type=\"module\" src=\"/assets/page.js?v={ui}\"></script>\n</head>\n<body data-person=\"{person}\" data-ui=\"{ui}\" data-texts=\"{texts}\">\n<a class=\"skip\" href=\"#main\">{skip}</a>\n",
+        lang = m.tag(),
         dir = m.dir(),
         title = escape(title),
         person = exact(person),
@@ -53,9 +59,9 @@ pub fn layout(title: &str, main: &str, nav: &Nav, m: &Messages) -> String {
         skip = t(m, "skip_to_content"),
     );
     header(&mut out, nav, m);
-    let _ = write!(out, "<main id=\"main\" tabindex=\"-1\">\n{main}</main>\n");
     // Judgements the server has refused stay in sight until the person has copied or discarded them.
     let _ = writeln!(out, "<section id=\"refused\" aria-label=\"{}\" hidden></section>", t(m, "refused_title"));
+    let _ = write!(out, "<main id=\"main\" tabindex=\"-1\">\n{main}</main>\n");
     let _ = writeln!(out, "<footer class=\"pagefoot\"><p data-state></p></footer>");
     // The live region outlives the task: one that is replaced with it would not be read.
     let _ = writeln!(out, "<div id=\"live\" class=\"unseen\" role=\"status\" aria-live=\"polite\"></div>");

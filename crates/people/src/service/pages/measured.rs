@@ -61,7 +61,7 @@ pub(super) fn cell(measured: &Measured, scale: Scale, m: &Messages) -> String {
 fn picture(value: f64, low: f64, high: f64, scale: Scale) -> String {
     let x = |v: f64| 4.0 + 72.0 * ((v - scale.low()) / (1.0 - scale.low())).clamp(0.0, 1.0);
     format!(
-        "<svg class=\"dot\" width=\"80\" height=\"16\" viewBox=\"0 0 80 16\" aria-hidden=\"true\"><path class=\"axis\" d=\"M4 8H76M{0:.1} 3V13\"/><path class=\"bar\" d=\"M{1:.1} 8H{2:.1}\"/><circle cx=\"{3:.1}\" cy=\"8\" r=\"4\"/></svg>",
+        "<svg class=\"dot\" width=\"80\" height=\"16\" viewBox=\"0 0 80 16\" aria-hidden=\"true\"><path class=\"axis\" d=\"M4 8H76M{0:.1} 3V13\"/><path class=\"span\" d=\"M{1:.1} 8H{2:.1}\"/><circle cx=\"{3:.1}\" cy=\"8\" r=\"3\"/></svg>",
         x(0.0),
         x(low),
         x(high),

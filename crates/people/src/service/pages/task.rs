@@ -127,8 +127,8 @@ fn rank(out: &mut String, view: &TaskView, m: &Messages) {
         "</ol>\n<h3 id=\"tray-title\">{}</h3><div class=\"tray\" role=\"group\" aria-labelledby=\"tray-title\"><span class=\"chips\"></span></div>",
         t(m, "not_ranked_tray")
     );
-    margin(out, m);
     *out += "</aside>\n</div>\n";
+    margin(out, m);
 }
 
 fn card(out: &mut String, place: usize, count: usize, id: &str, text: &str, m: &Messages) {

@@ -1,0 +1,58 @@
+"""A browser, a fresh site for each test, and a page that fails its test on any error in the console.
+
+    python3 -m venv .venv-browser && .venv-browser/bin/pip install playwright axe-playwright-python pytest
+    cargo run -p trimtab-people --example show_pages -- target/pages
+    .venv-browser/bin/pytest crates/cli/tests/browser
+
+CHROMIUM names another browser than /usr/bin/chromium, PAGES another folder; pictures go to target/screenshots.
+"""
+
+import os
+
+import pytest
+from playwright.sync_api import sync_playwright
+from mock_site import Mock
+
+ARGUMENTS = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+        found = playwright.chromium.launch(executable_path=path, args=ARGUMENTS.split())
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def site():
+    # The one place to change for a real server.
+    found = Mock(os.environ.get("PAGES", "target/pages"), ["i1", "i2", "i3"])
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def open_page(browser, site):
+    """Opens a page for a person; several calls are several devices."""
+    contexts, problems = [], []
+
+    def opened(person="ada", path="/task", **options):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        context.set_default_timeout(8000)
+        contexts.append(context)
+        if person:
+            site.sign_in(context, person)
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        # A broken network is part of some tests, and the browser reports it; what breaks the content policy is not.
+        page.on("console", lambda m: problems.append(m.text) if m.type == "error" and "Failed to load" not in m.text else None)
+        page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
+        page.goto(site.url + path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert problems == []
