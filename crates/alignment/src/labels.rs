@@ -36,9 +36,12 @@ pub struct Labelled {
     pub reliability: Vec<(String, Measured)>,
 }
 
+/// Tokens of a prompt and of its answers: what makes two rankings be of the same item.
+type Asked<'a> = (&'a [u32], &'a [Vec<u32>]);
+
 /// Rankings of one prompt's answers, by place in the list given.
 fn by_item(ranked: &[&Ranked]) -> Vec<Vec<usize>> {
-    let mut items: BTreeMap<(&[u32], &[Vec<u32>]), Vec<usize>> = BTreeMap::new();
+    let mut items: BTreeMap<Asked<'_>, Vec<usize>> = BTreeMap::new();
     for (i, r) in ranked.iter().enumerate() {
         items.entry((&r.prompt, &r.answers)).or_default().push(i);
     }

@@ -132,7 +132,9 @@ pub fn crowd_report(
     let said = read(rankings, &items, &places, &mut names);
     let how = Bootstrap::default();
     let mut by_item: Vec<Vec<&Said>> = (0..items.len()).map(|_| Vec::new()).collect();
-    said.iter().for_each(|s| by_item[s.item].push(s));
+    for s in &said {
+        by_item[s.item].push(s);
+    }
     let ranks: Vec<Vec<Vec<Option<u32>>>> =
         by_item.iter().map(|of| of.iter().map(|s| s.ranks.clone()).collect()).collect();
     let agreement = pair_agreement(&ranks, &how);

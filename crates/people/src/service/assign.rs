@@ -20,7 +20,7 @@ pub enum Next {
     /// They have this lease.
     Held(String),
     /// They get this one.
-    New(Event),
+    New(Box<Event>),
 }
 
 /// The next item for a person, other than `besides`, which the page already shows. `lease` is the name for a new lease.
@@ -39,7 +39,7 @@ pub fn next(state: &State, person: &Person, besides: Option<&str>, lease: &str, 
         return Ok(Next::Held(lease.id.clone()));
     }
     let open = |place: usize| other(place) && !person.judged.contains_key(&place);
-    let give = |place: usize| Ok(Next::New(lease_of(state, place, person, lease, now)));
+    let give = |place: usize| Ok(Next::New(Box::new(lease_of(state, place, person, lease, now))));
 
     match state.calibration(person) {
         Calibration::Failed => return Err(NoTask::Calibration),
@@ -123,7 +123,7 @@ fn own_order(of_person: u64, place: usize) -> u64 {
 
 fn seed_of(words: &[&str]) -> u64 {
     // Lengths first, so that ("ab", "c") and ("a", "bc") differ.
-    let named: String = words.iter().map(|word| format!("{}:{word}", word.len())).collect();
+    let named = words.iter().fold(String::new(), |named, word| format!("{named}{}:{word}", word.len()));
     let digest = sha256_bytes(named.as_bytes());
     u64::from_str_radix(&digest[..16], 16).unwrap_or(0)
 }

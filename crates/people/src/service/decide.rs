@@ -128,7 +128,7 @@ pub fn serve(state: &State, person: &Person, besides: Option<&str>, now: Millis)
         Ok(assign::Next::Held(id)) => (vec![], Ok(held(&id)?)),
         Ok(assign::Next::New(event)) => {
             let lease = lease_in(state, &event, now)?;
-            (vec![event], Ok(lease))
+            (vec![*event], Ok(lease))
         }
     })
 }

@@ -187,6 +187,8 @@ pub struct Judgement {
 }
 
 /// One thing that happened.
+// Events are made one by one and written out; their sizes differ as what happens does.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {

@@ -146,7 +146,8 @@ pub async fn export(
     });
     match made.await {
         Ok((bytes, file)) => {
-            let kind = if file.ends_with(".json") { "application/json" } else { "application/jsonl" };
+            let whole = [export::Format::Argilla, export::Format::LabelStudio].contains(&format);
+            let kind = if whole { "application/json" } else { "application/jsonl" };
             let disposition = format!("attachment; filename=\"{file}\"");
             ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes)
                 .into_response()

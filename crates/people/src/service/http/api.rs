@@ -20,23 +20,17 @@ pub fn error(status: StatusCode, code: &str, message: &str) -> Response {
 }
 
 /// The body, or what is wrong with it.
-fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Response> {
-    body.map(|Json(value)| value).map_err(|e| {
-        let code = if e.status() == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "invalid" };
-        error(e.status(), code, &e.body_text())
-    })
+fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Refused> {
+    body.map(|Json(value)| value).map_err(|e| Refused::Body(e.status(), e.body_text()))
 }
 
 /// Uses up an invitation; gives a session's secret, for `Authorization: Bearer`.
-pub async fn join(State(app): State<Arc<App>>, sent: Result<Json<Join>, JsonRejection>) -> Result<Response, Response> {
+pub async fn join(State(app): State<Arc<App>>, sent: Result<Json<Join>, JsonRejection>) -> Result<Response, Refused> {
     let Join { invite } = body(sent)?;
-    let made = async {
-        let session = secret()?;
-        let of_session = session.clone();
-        let person = app.desk.ask(move |state, _| decide::join(state, &invite, &of_session)).await?;
-        Ok(Json(json!({"person": person, "session": session})).into_response())
-    };
-    made.await.map_err(|refusal| Refused(refusal).into_response())
+    let session = secret()?;
+    let of_session = session.clone();
+    let person = app.desk.ask(move |state, _| decide::join(state, &invite, &of_session)).await?;
+    Ok(Json(json!({"person": person, "session": session})).into_response())
 }
 
 /// An invitation's token.
@@ -101,15 +95,16 @@ pub async fn judge(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     sent: Result<Json<Value>, JsonRejection>,
-) -> Result<Response, Response> {
+) -> Result<Response, Refused> {
     let mut value = body(sent)?;
-    let wrong = |what: &str| error(StatusCode::BAD_REQUEST, "invalid", what);
+    let wrong = |what: &str| Refused::Body(StatusCode::BAD_REQUEST, what.to_owned());
     let key = value.as_object_mut().and_then(|fields| fields.remove("key"));
     let Some(Value::String(key)) = key else { return Err(wrong("key: expected a text that no other save has")) };
     // Apart from the key: a field that is not known is a page of another version, and must not be half understood.
     let said: Judgement = serde_json::from_value(value).map_err(|e| wrong(&format!("judgement: {e}")))?;
-    let saved = app.as_person(&headers, move |state, person, now| decide::judge(state, person, &key, said, now)).await;
-    saved.map(|saved| Json(saved).into_response()).map_err(|refusal| Refused(refusal).into_response())
+    let saved =
+        app.as_person(&headers, move |state, person, now| decide::judge(state, person, &key, said, now)).await?;
+    Ok(Json(saved).into_response())
 }
 
 /// A lease.
@@ -123,11 +118,11 @@ pub async fn heartbeat(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     sent: Result<Json<Beat>, JsonRejection>,
-) -> Result<Response, Response> {
+) -> Result<Response, Refused> {
     let Beat { lease } = body(sent)?;
     let expires =
-        app.as_person(&headers, move |state, person, now| decide::heartbeat(state, person, &lease, now)).await;
-    expires.map(|at| Json(json!({"expires": at})).into_response()).map_err(|refusal| Refused(refusal).into_response())
+        app.as_person(&headers, move |state, person, now| decide::heartbeat(state, person, &lease, now)).await?;
+    Ok(Json(json!({"expires": expires})).into_response())
 }
 
 /// Judgements that count and those wanted.

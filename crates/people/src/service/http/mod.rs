@@ -240,17 +240,31 @@ impl Refusal {
 }
 
 /// A refusal as an answer to a program.
-struct Refused(Refusal);
+enum Refused {
+    /// Of what was asked.
+    Asked(Refusal),
+    /// Of the body before it was understood: too large, no JSON.
+    Body(StatusCode, String),
+}
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self(refusal)
+        Self::Asked(refusal)
     }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let (code, message) = self.0.words();
-        api::error(self.0.status(), code, &message)
+        match self {
+            Self::Asked(refusal) => {
+                let (code, message) = refusal.words();
+                api::error(refusal.status(), code, &message)
+            }
+            Self::Body(StatusCode::PAYLOAD_TOO_LARGE, message) => {
+                api::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message)
+            }
+            // Whatever is wrong with it, it cannot be right: 400, as the contract says.
+            Self::Body(_, message) => api::error(StatusCode::BAD_REQUEST, "invalid", &message),
+        }
     }
 }

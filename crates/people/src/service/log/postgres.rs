@@ -74,11 +74,10 @@ fn store(place: &str, e: &postgres::Error) -> LogError {
 }
 
 fn schema() -> String {
-    let tables: String = TABLES
-        .iter()
-        // TEXT and not JSONB, which refuses the escape of NUL and forgets the order of keys.
+    // TEXT and not JSONB, which refuses the escape of NUL and forgets the order of keys.
+    let tables = TABLES
         .map(|table| format!("CREATE TABLE IF NOT EXISTS trimtab.{table} (id TEXT PRIMARY KEY, body TEXT NOT NULL);\n"))
-        .collect();
+        .concat();
     format!(
         "BEGIN;
          SELECT pg_advisory_xact_lock(7234611);

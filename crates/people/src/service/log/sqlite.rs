@@ -76,10 +76,9 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 
 /// Tables and, on the log, triggers that refuse changes: append-only for other programs too.
 fn schema() -> String {
-    let tables: String = TABLES
-        .iter()
+    let tables = TABLES
         .map(|table| format!("CREATE TABLE {table} (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;\n"))
-        .collect();
+        .concat();
     format!(
         "BEGIN IMMEDIATE;
          CREATE TABLE events (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL, hash TEXT NOT NULL);
