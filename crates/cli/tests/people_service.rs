@@ -455,3 +455,88 @@ fn an_anonymous_export_names_nobody() {
     }
     assert!(owner.get("/export/rankings.jsonl").text.contains("I am Ada"));
 }
+
+/// A small run on the world whose people sit at the page: it waits for them, and goes on by itself.
+#[test]
+fn a_run_waits_for_people_at_the_page_and_goes_on_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = [
+        "world.frequent_repeats=4",
+        "world.skill_documents=10",
+        "world.belief_documents=200",
+        "world.topic_documents=6",
+        "world.marked_documents=200",
+        "world.demonstrations=60",
+        "world.prompts_train=40",
+        "world.prompts_heldout=20",
+        "pretrain.size=30k",
+        "pretrain.steps=6",
+        "pretrain.batch_tokens=256",
+        "sft.epochs=1",
+        "sample.prompts=12",
+        "sample.max_new_tokens=8",
+        "ppo.steps=1",
+        "ppo.episodes=8",
+        "ppo.max_new_tokens=8",
+        "ppo.ptx_tokens=64",
+        "ppo.eval_answers=8",
+        "ppo.corpus_eval_tokens=400",
+        "evaluation.items=2",
+        "evaluation.max_new_tokens=8",
+        "evaluation.best_of=2",
+        "evaluation.best_of_prompts=4",
+        "evaluation.comparisons=[]",
+        "evaluation.control=false",
+    ];
+    let runs = dir.path().join("runs");
+    let command = |people: &[&str]| {
+        let mut command = trimtab(&["run", "--runs", runs.to_str().unwrap()]);
+        command.env("TRIMTAB_CACHE", dir.path().join("cache"));
+        small.iter().for_each(|setting| drop(command.args(["--set", setting])));
+        command.args(people);
+        command
+    };
+    let web = ["--people", "web", "--port", "0", "--overlap", "2"];
+    let mut service = Service::of(&mut command(&web));
+    let owner = service.owner();
+    let form = [(owner.auth.0.as_str(), owner.auth.1.as_str()), ("Sec-Fetch-Site", "same-origin")];
+    let invited = post_form(&format!("{}/admin/invite", service.url), &form, "name=Ada&role=annotator&quota=");
+    assert_eq!(invited.status, 200, "{}", invited.text);
+    let invite: String =
+        invited.text.split("/join?invite=").nth(1).unwrap().chars().take_while(char::is_ascii_hexdigit).collect();
+    let bearer = [("Authorization", "Bearer none")];
+    let joined = post(&format!("{}/api/join", service.url), &bearer, &json!({"invite": invite})).json();
+    let session = format!("Bearer {}", joined["session"].as_str().unwrap());
+    let ada = Person { url: service.url.clone(), auth: ("Authorization".into(), session) };
+    let judge = |person: &Person, name: &str, most: usize| {
+        let headers = [(person.auth.0.as_str(), person.auth.1.as_str()), ("Sec-Fetch-Site", "same-origin")];
+        for n in 0..most {
+            let next = person.get("/api/next");
+            if next.status != 200 || next.json()["none"].is_string() {
+                return n;
+            }
+            let said = Person::ranking(&next.json()["task"], &format!("key-{name}-{n:04}"));
+            assert_eq!(post(&format!("{}/api/judgements", person.url), &headers, &said).status, 200);
+        }
+        most
+    };
+    let by_ada = judge(&ada, "ada", usize::MAX);
+    assert!(by_ada > 2, "{by_ada} prompts had answers that differ");
+    assert!(!runs.join("world/reward").exists(), "it waits for a second person");
+    // Stopped in between: nothing is asked twice.
+    service.process.kill();
+    let mut service = Service::of(&mut command(&web));
+    let again = service.owner();
+    assert_eq!(judge(&again, "owner", usize::MAX), by_ada);
+    let ended = service.process.0.wait().unwrap();
+    assert!(ended.success(), "{ended}");
+    let rankings = lines(&std::fs::read_to_string(runs.join("world/rank/rankings.jsonl")).unwrap());
+    assert_eq!(rankings.len(), 2 * by_ada);
+    assert!(runs.join("world/report.html").exists());
+    // A later stage alone builds on what people said, and so does the report of them.
+    let mut later = trimtab(&["reward", "--runs", runs.to_str().unwrap(), "--set", "reward.labels=majority"]);
+    small.iter().for_each(|setting| drop(later.args(["--set", setting])));
+    assert!(later.env("TRIMTAB_CACHE", dir.path().join("cache")).status().unwrap().success());
+    let report = run(&["people", "report", "--run", runs.join("world").to_str().unwrap()]);
+    assert!(report.contains("agreement") && report.contains("ceiling"), "{report}");
+}
