@@ -101,6 +101,18 @@ def test_every_tab_stop_is_reached_in_reading_order(open_page):
     assert tops == sorted(tops)
 
 
+def test_the_skip_link_keeps_the_page(open_page):
+    page = open_page()
+    page.keyboard.press("1")
+    page.evaluate("window.same = true")
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    assert page.url.endswith("#main") and page.evaluate("window.same") and seen(page) == {"1": ["A"]}
+    page.go_back()
+    assert page.evaluate("window.same") and seen(page) == {"1": ["A"]}
+
+
 def test_keys_that_could_surprise_do_nothing(open_page, site):
     page = open_page()
     page.locator("h1").focus()

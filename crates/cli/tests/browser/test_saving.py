@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from mock_site import revise_url
 from test_ranking import SUBMIT, card, seen, stored, wait, wait_saved
 
@@ -88,13 +89,14 @@ def test_a_full_server_is_said_and_retried(open_page, site):
     wait_saved(site, 1)
 
 
-def test_a_sign_in_page_in_between_is_no_answer(open_page, site):
+@pytest.mark.parametrize("kind,body", [("text/html", "<html>Welcome to our hotel"), ("application/json", "{}")])
+def test_a_sign_in_page_in_between_is_no_answer(open_page, site, kind, body):
     page = open_page()
     page.wait_for_timeout(300)
-    page.route("**/api/judgements", lambda r: r.fulfill(status=200, body="<html>Welcome to our hotel", content_type="text/html"))
+    page.route("**/api/judgements", lambda r: r.fulfill(status=200, body=body, content_type=kind))
     rank_two(page)
     page.keyboard.press("Enter")
-    state(page, "No network: will send 1")
+    state(page, "will send 1")
     page.unroute("**/api/judgements")
     wait_saved(site, 1)
 

@@ -78,7 +78,9 @@ function goBack() {
   if (to) location.assign("/task?revise=" + encodeURIComponent(to.judgement)); else tell(t("nothing_before"));
 }
 function land(state) {
-  if (!state?.judged) { if (state?.item !== task?.item) location.reload(); return; }
+  // A jump within the page, such as "Skip to content", has no state.
+  if (!state) return;
+  if (!state.judged) { if (state.item !== task?.item) location.reload(); return; }
   const done = store.get(DONE + state.judged);
   if (done) location.replace("/task?revise=" + encodeURIComponent(done.judgement));
   else if (unsentKey(state.judged)) { tell(t("not_sent_yet")); history.forward(); }
