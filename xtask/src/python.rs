@@ -32,7 +32,7 @@ pub fn environment(venv: &Path, requirements: &str) -> Result<PathBuf> {
 fn create(venv: &Path) -> Result<()> {
     let make = || shell::run(shell::command("python3").args(["-m", "venv", "--clear"]).arg(venv));
     let Err(error) = make() else { return Ok(()) };
-    if !(quiet("apt-get", &["--version"]) && is_root()) {
+    if !can_install() {
         bail!("{error:#}\n  expected python3 with its venv module\n  try: apt-get install python3-venv");
     }
     println!("installing python3-venv: {error:#}");
@@ -40,6 +40,11 @@ fn create(venv: &Path) -> Result<()> {
     let install = ["install", "-qq", "--yes", "--no-install-recommends", "python3", "python3-venv"];
     shell::run(shell::command("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive"))?;
     make()
+}
+
+/// Whether this is root on Debian.
+pub fn can_install() -> bool {
+    quiet("apt-get", &["--version"]) && is_root()
 }
 
 fn quiet(program: &str, args: &[&str]) -> bool {

@@ -8,10 +8,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::libtest::{Screen, Tally};
 use crate::shell::{self, Stream};
-use crate::{model, python};
+use crate::{debian, model, python};
 
 /// What the tests' Python is for: reading our files back with the format's own reader.
-const TEST_PACKAGES: &str = "numpy>=1.26,<3\nsafetensors==0.8.0\n";
+const TEST_PACKAGES: &str =
+    "numpy>=1.26,<3\nsafetensors==0.8.0\npytest==9.2.0\nplaywright==1.65.2\naxe-playwright-python==0.1.8\n";
 
 /// Folders of valid files that a fuzz target of that name starts from, besides what it found in earlier runs.
 const FUZZ_SEEDS: [(&str, &str); 3] =
@@ -173,6 +174,16 @@ fn prepare(options: &Options, tally: &mut Tally) -> Prepared {
     match python::environment(&shell::root().join(".venv-tests"), TEST_PACKAGES) {
         Ok(python) => prepared.python = Some(python),
         Err(error) => missing("python environment of the tests", error),
+    }
+    let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+    // Debian puts a server's programs into a folder for each version.
+    let servers: Vec<String> = (13..20).map(|v| format!("/usr/lib/postgresql/{v}/bin/initdb")).collect();
+    let servers: Vec<&str> =
+        servers.iter().map(String::as_str).chain(["/usr/local/bin/initdb", "/usr/bin/initdb"]).collect();
+    for (package, files) in [("chromium", &chromium[..]), ("postgresql", &servers)] {
+        if let Err(error) = debian::ensure(package, files) {
+            missing(package, error);
+        }
     }
     if options.model {
         let python = prepared.python.clone().unwrap_or_else(|| "python3".into());

@@ -1,17 +1,16 @@
 """A browser, a fresh site for each test, and a page that fails its test on any error in the console.
 
-    python3 -m venv .venv-browser && .venv-browser/bin/pip install playwright axe-playwright-python pytest
-    cargo run -p trimtab-people --example show_pages -- target/pages
-    .venv-browser/bin/pytest crates/cli/tests/browser
-
-CHROMIUM names another browser than /usr/bin/chromium, PAGES another folder; pictures go to target/screenshots.
+`cargo test -p trimtab --test people_browser` runs these tests. They want TRIMTAB (the binary) and PAGES (a folder that the example
+show_pages of trimtab-people has filled); CHROMIUM names another browser than /usr/bin/chromium, and PICTURES the folder for
+screenshots, which are not taken without it.
 """
 
 import os
 
 import pytest
 from playwright.sync_api import sync_playwright
-from mock_site import Mock
+from gallery import Gallery
+from service_site import ServiceSite
 
 ARGUMENTS = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
 
@@ -26,9 +25,12 @@ def browser():
 
 
 @pytest.fixture
-def site():
-    # The one place to change for a real server.
-    found = Mock(os.environ.get("PAGES", "target/pages"), ["i1", "i2", "i3"])
+def site(request):
+    """The gallery of every page for the tests of how pages look, a running service for all others."""
+    if request.module.__name__ == "test_pages":
+        found = Gallery(os.environ["PAGES"])
+    else:
+        found = ServiceSite(["i1", "i2", "i3"])
     yield found
     found.close()
 

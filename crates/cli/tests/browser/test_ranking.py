@@ -82,7 +82,7 @@ def test_keyboard_alone_ranks_with_a_tie_and_submits(open_page, site):
     a, b, c, d = judgement["shown"]
     assert judgement["flags"] == {d: ["false_claim"], c: ["harmful"]}
     assert judgement["comment"] == "1 is not a rank here"
-    assert judgement["moves"] == 3 and judgement["first_input_ms"] >= 0 and judgement["ui"] and judgement["guideline"] == "3"
+    assert judgement["moves"] == 3 and judgement["first_input_ms"] >= 0 and judgement["ui"] and len(judgement["guideline"]) == 12
     assert judgement["verdict"] is None and judgement["revises"] is None and judgement["text"] is None
     page.wait_for_selector('#task[data-item="i2"]')
     assert seen(page) == {}

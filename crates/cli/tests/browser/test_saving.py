@@ -1,9 +1,9 @@
 """Nothing is lost, nothing is stored twice, and the words near the button say how it stands."""
 
 import json
+from urllib.parse import quote
 
 import pytest
-from mock_site import revise_url
 from test_ranking import SUBMIT, card, seen, stored, wait, wait_saved
 
 
@@ -15,6 +15,11 @@ def rank_two(page):
 
 def state(page, words):
     page.wait_for_function("words => [...document.querySelectorAll('[data-state]')].some(e => e.textContent.includes(words))", arg=words)
+
+
+def revise_url(judgement):
+    """The address under which a judgement is changed."""
+    return "/task?revise=" + quote(judgement, safe="")
 
 
 def outbox(page):
@@ -156,7 +161,7 @@ def test_reload_keeps_the_draft(open_page, site):
 
 
 def test_an_expired_lease_is_said_and_the_work_accepted(open_page, site):
-    site.lease_ms = -1000
+    site.end_leases_soon()
     page = open_page()
     page.wait_for_selector("#expired:not([hidden])")
     rank_two(page)
@@ -167,7 +172,7 @@ def test_an_expired_lease_is_said_and_the_work_accepted(open_page, site):
 
 
 def test_the_clock_of_the_device_does_not_expire_a_lease(open_page, site):
-    page = open_page(None, "/show/signed-out")
+    page = open_page(None, site.outside)
     page.add_init_script("const real = Date.now; Date.now = () => real() + 7200000;")
     site.sign_in(page.context, "ada")
     page.goto(site.url + "/task")
@@ -213,7 +218,7 @@ def test_back_while_unsent_sends_nothing_twice(open_page, site):
 
 
 def test_only_active_time_counts_and_the_lease_is_kept_while_it_runs(open_page, site):
-    page = open_page(None, "/show/signed-out")
+    page = open_page(None, site.outside)
     page.clock.install()
     site.sign_in(page.context, "ada")
     beats = []
@@ -222,7 +227,8 @@ def test_only_active_time_counts_and_the_lease_is_kept_while_it_runs(open_page, 
     page.clock.run_for(10_000)
     rank_two(page)
     page.clock.run_for(55_000)  # half a minute of it counts
-    assert beats == [json.dumps({"lease": "lease-i1"}, separators=(",", ":"))]
+    lease = page.locator("#task").get_attribute("data-lease")
+    assert beats == [json.dumps({"lease": lease}, separators=(",", ":"))]
     page.clock.run_for(300_000)  # nobody is there
     assert len(beats) == 1
     page.keyboard.press("Enter")
@@ -266,7 +272,7 @@ def test_the_last_task_leads_to_a_page_that_says_so(open_page, site):
 
 
 def test_a_browser_that_keeps_nothing_says_so(open_page, site):
-    page = open_page(None, "/show/signed-out")
+    page = open_page(None, site.outside)
     page.add_init_script("Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }")
     site.sign_in(page.context, "ada")
     page.goto(site.url + "/task")

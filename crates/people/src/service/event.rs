@@ -84,6 +84,11 @@ impl Item {
         if ids.len() != self.answers.len() {
             return Err(("answers", "names an answer twice".into()));
         }
+        // They stand in attributes of pages and in addresses, which cannot carry NUL.
+        let names = ids.iter().copied().chain([self.id.as_str()]);
+        if let Some(id) = names.into_iter().find(|id| id.is_empty() || id.chars().any(char::is_control)) {
+            return Err(("id", format!("{id:?} is empty or has control characters")));
+        }
         let (fewest, most) = match self.task {
             Task::Demonstrate => (0, 0),
             Task::Rank => (2, 9),

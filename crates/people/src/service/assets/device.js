@@ -84,4 +84,6 @@ async function ask(path, options = {}) {
   if (net === "signedout" && response.ok) net = "ok";
   return { status: response.status, answer, after: Number(response.headers.get("Retry-After")) || 0 };
 }
-const post = (path, text) => ask(path, { method: "POST", body: text, headers: { "Content-Type": "application/json" } });
+// Who this page thinks is signed in: in another tab it may be somebody else by now, whose work this is not.
+const post = (path, text) =>
+  ask(path, { method: "POST", body: text, headers: { "Content-Type": "application/json", "X-Person": body.dataset.person } });

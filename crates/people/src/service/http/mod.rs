@@ -164,9 +164,14 @@ impl App {
         decide: impl FnOnce(&State, &Person, Millis) -> Decided<T> + Send + 'static,
     ) -> Result<T, Refusal> {
         let session = session_hash(headers).ok_or(Refusal::SignedOut)?;
+        // A page says whom it was drawn for. If somebody else has signed in since, in another tab, it is signed out.
+        let meant = headers.get("x-person").and_then(|name| name.to_str().ok()).map(str::to_owned);
         self.desk
             .ask(move |state, now| {
                 let person = state.session(&session).ok_or(Refusal::SignedOut)?;
+                if meant.is_some_and(|meant| meant != person.id) {
+                    return Err(Refusal::SignedOut);
+                }
                 decide(state, person, now)
             })
             .await
