@@ -492,7 +492,9 @@ fn a_run_waits_for_people_at_the_page_and_goes_on_by_itself() {
     let command = |people: &[&str]| {
         let mut command = trimtab(&["run", "--runs", runs.to_str().unwrap()]);
         command.env("TRIMTAB_CACHE", dir.path().join("cache"));
-        small.iter().for_each(|setting| drop(command.args(["--set", setting])));
+        for setting in small {
+            command.args(["--set", setting]);
+        }
         command.args(people);
         command
     };
@@ -535,7 +537,9 @@ fn a_run_waits_for_people_at_the_page_and_goes_on_by_itself() {
     assert!(runs.join("world/report.html").exists());
     // A later stage alone builds on what people said, and so does the report of them.
     let mut later = trimtab(&["reward", "--runs", runs.to_str().unwrap(), "--set", "reward.labels=majority"]);
-    small.iter().for_each(|setting| drop(later.args(["--set", setting])));
+    for setting in small {
+        later.args(["--set", setting]);
+    }
     assert!(later.env("TRIMTAB_CACHE", dir.path().join("cache")).status().unwrap().success());
     let report = run(&["people", "report", "--run", runs.join("world").to_str().unwrap()]);
     assert!(report.contains("agreement") && report.contains("ceiling"), "{report}");
