@@ -454,6 +454,20 @@ fn an_anonymous_export_names_nobody() {
         assert!(!veiled.text.contains("Ada") && !veiled.text.contains("\"p2\""), "{file}: {}", veiled.text);
     }
     assert!(owner.get("/export/rankings.jsonl").text.contains("I am Ada"));
+    // The log can be checked by anybody who has it: each hash is of the one before, the time and the event's own bytes.
+    let log = owner.get("/export/events.jsonl").text;
+    let mut before = String::new();
+    for line in log.lines() {
+        let record: Value = serde_json::from_str(line).unwrap();
+        let event = line.split(",\"event\":").nth(1).unwrap().rsplit_once(",\"hash\":").unwrap().0;
+        before = trimtab_people::service::event::chain(&before, record["at"].as_u64().unwrap(), event);
+        assert_eq!(record["hash"], before);
+    }
+    assert_eq!(
+        owner.get("/export/events.jsonl").text.lines().count(),
+        log.lines().count() + 1,
+        "and who took it is in it"
+    );
 }
 
 /// A small run on the world whose people sit at the page: it waits for them, and goes on by itself.

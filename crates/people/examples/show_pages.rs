@@ -55,7 +55,7 @@ fn admin() -> AdminView {
         gold: measured(0.82, 0.09, 40),
         agreement: measured(0.71, 0.05, 310),
         reliability: measured(0.64, 0.12, 310),
-        biases: vec![("length".into(), measured(0.18, 0.1, 310)), ("position".into(), measured(-0.03, 0.09, 310))],
+        biases: Some(vec![("length".into(), measured(0.18, 0.1, 310)), ("slot".into(), measured(-0.03, 0.09, 310))]),
         seconds: Some(48.2),
         signed_in: true,
         revoked: false,
@@ -79,7 +79,7 @@ fn admin() -> AdminView {
                 gold: Measured::undefined(0, "saw no gold question"),
                 agreement: none.clone(),
                 reliability: none,
-                biases: vec![],
+                biases: None,
                 seconds: None,
                 revoked: true,
                 ..person("p-9d02", "Bartholomew Featherstonehaugh", 3)

@@ -253,7 +253,7 @@ fn pages_with(text: &str) -> Vec<String> {
         gold: measured(),
         agreement: measured(),
         reliability: measured(),
-        biases: vec![(own(), measured())],
+        biases: Some(vec![(own(), measured())]),
         seconds: None,
         signed_in: true,
         revoked: false,

@@ -22,6 +22,14 @@ type Finish = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
 /// In the transaction: what to append.
 type Job = Box<dyn FnOnce(&State, Millis) -> (Vec<Event>, Finish) + Send>;
 
+/// What is handed in.
+enum Work {
+    /// A decision.
+    Decide(Job),
+    /// The whole log, as it is stored.
+    Records(tokio::sync::oneshot::Sender<Result<Vec<Stored>, Refusal>>),
+}
+
 /// Where requests are handed in. Cheap to clone; when the last one goes, what was handed in is finished and the store closed.
 #[derive(Clone)]
 pub struct Desk {
@@ -30,7 +38,7 @@ pub struct Desk {
 
 struct Inbox {
     /// None only while it is dropped.
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Sender<Work>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -89,6 +97,18 @@ impl Desk {
         answer.recv().unwrap_or_else(|_| Err(gone()))
     }
 
+    /// Every record of the log.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`].
+    pub async fn records(&self) -> Result<Vec<Stored>, Refusal> {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        if let Some(jobs) = &self.inbox.jobs {
+            drop(jobs.send(Work::Records(reply)));
+        }
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
     fn hand_in<T: Send + 'static>(
         &self,
         decide: impl FnOnce(&State, Millis) -> Decided<T> + Send + 'static,
@@ -100,7 +120,7 @@ impl Desk {
         });
         // A desk that is gone drops the job and with it the reply, which its receiver notices.
         if let Some(jobs) = &self.inbox.jobs {
-            drop(jobs.send(job));
+            drop(jobs.send(Work::Decide(job)));
         }
     }
 }
@@ -121,16 +141,29 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn run(mut self, inbox: &Receiver<Job>) {
+    fn run(mut self, inbox: &Receiver<Work>) {
         while let Ok(first) = inbox.recv() {
-            let mut jobs = vec![first];
-            while jobs.len() < TOGETHER
-                && let Ok(job) = inbox.try_recv()
-            {
-                jobs.push(job);
+            let (mut jobs, mut next) = (Vec::new(), Some(first));
+            let mut readers = Vec::new();
+            while let Some(work) = next {
+                match work {
+                    Work::Decide(job) => jobs.push(job),
+                    Work::Records(reply) => readers.push(reply),
+                }
+                next = if jobs.len() < TOGETHER { inbox.try_recv().ok() } else { None };
             }
-            // Whoever asked was told; the next turn reads the log anew.
-            drop(self.turn(jobs));
+            if !jobs.is_empty() {
+                // Whoever asked was told; the next turn reads the log anew.
+                drop(self.turn(jobs));
+            }
+            for reply in readers {
+                let mut all = Vec::new();
+                let read = self.log.exchange(0, &mut |records| {
+                    all = records;
+                    Ok(Batch::default())
+                });
+                drop(reply.send(read.map(|()| all).map_err(|e| Refusal::Unavailable(e.to_string()))));
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use super::event::Millis;
 use super::pages::view::{AdminView, ItemRow, ItemView, PersonRow};
 use super::show::{conversation, saved, title};
 use super::state::{Person, Recorded, State};
+use crate::CrowdReport;
 use std::collections::BTreeMap;
 use trimtab_stats::{Bootstrap, Distance, Measured, Rate, krippendorff_alpha, mean_tau, median, pair_agreement};
 
@@ -72,9 +73,9 @@ fn agreement(items: &[Ranked<'_>]) -> Vec<(String, Measured)> {
     });
     let units: Vec<Vec<(usize, f64)>> = units.collect();
     vec![
-        ("agreement.pairs".into(), pair_agreement(&ranks, &quick())),
-        ("agreement.alpha".into(), krippendorff_alpha(&units, Distance::Ordinal, &quick())),
-        ("agreement.tau".into(), mean_tau(&ranks, &quick())),
+        ("agreement_pairs".into(), pair_agreement(&ranks, &quick())),
+        ("agreement_alpha".into(), krippendorff_alpha(&units, Distance::Ordinal, &quick())),
+        ("agreement_tau".into(), mean_tau(&ranks, &quick())),
     ]
 }
 
@@ -119,8 +120,8 @@ fn person_row(state: &State, person: &Person, items: &[Ranked<'_>]) -> PersonRow
         done: person.judged.len() as u64,
         gold: rate(right, gold),
         agreement: rate(agree, all),
-        reliability: Measured::undefined(0, "`trimtab people report` estimates it"),
-        biases: vec![],
+        reliability: Measured::undefined(0, "too few rankings of the same items"),
+        biases: None,
         seconds: median(&seconds),
         signed_in: state.signed_in(&person.id),
         revoked: person.revoked,
@@ -152,6 +153,20 @@ pub fn overview(state: &State, now: Millis) -> AdminView {
         guideline: state.guideline.0.clone(),
         guideline_text: state.guideline.1.clone(),
         invited: None,
+    }
+}
+
+/// Adds what a crowd report found of each person.
+pub fn with_crowd(view: &mut AdminView, crowd: &CrowdReport) {
+    for row in &mut view.people {
+        if let Some(why) = &crowd.no_fit {
+            row.reliability = Measured::undefined(0, why.clone());
+        }
+        let Some(judge) = crowd.people.iter().find(|judge| judge.person == row.person) else { continue };
+        row.reliability = judge.reliability.clone();
+        let looked_for = judge.biases.iter().any(|bias| bias.name != "quality" && bias.estimate.value.is_some());
+        let found = judge.biases.iter().filter(|bias| bias.found);
+        row.biases = looked_for.then(|| found.map(|bias| (bias.name.clone(), bias.estimate.clone())).collect());
     }
 }
 

@@ -1,17 +1,18 @@
 //! For administrators: how it goes, who works here, and the work as files.
 
 use super::super::decide::{self, Refusal};
-use super::super::event::{Event, Role};
+use super::super::event::{Event, Role, Stored};
 use super::super::messages::Messages;
 use super::super::pages as html;
 use super::super::{export, overview, secret};
 use super::App;
 use super::pages::{Viewer, language, page, refused};
+use crate::{CrowdReport, crowd_report};
 use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// The overview.
 pub async fn overview(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
@@ -26,10 +27,30 @@ async fn show(app: &App, headers: &HeaderMap, invited: Option<(String, String)>)
     match found {
         Ok((mut view, viewer)) => {
             view.invited = invited;
+            match crowd(app).await {
+                Ok(crowd) => overview::with_crowd(&mut view, &crowd),
+                Err(refusal) => return refused(&refusal, m),
+            }
             page(StatusCode::OK, "nav_admin", &html::admin_main(&view, m), viewer, "/admin", m)
         }
         Err(refusal) => refused(&refusal, m),
     }
+}
+
+/// How far people can be trusted. It takes seconds over thousands of rankings: away from the desk, and again only when there are
+/// new ones.
+async fn crowd(app: &App) -> Result<Arc<CrowdReport>, Refusal> {
+    let judged = app.desk.ask(|state, _| Ok((vec![], state.judgements.len()))).await?;
+    let known = app.crowd.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some((_, report)) = known.filter(|(of, _)| *of == judged) {
+        return Ok(report);
+    }
+    let (rankings, answers) =
+        app.desk.ask(|state, _| Ok((vec![], (state.rankings(false), export::answers(state))))).await?;
+    let made = tokio::task::spawn_blocking(move || Arc::new(crowd_report(&rankings, &answers, None, None))).await;
+    let report = made.map_err(|e| Refusal::Unavailable(format!("the report on people could not be made: {e}")))?;
+    *app.crowd.lock().unwrap_or_else(PoisonError::into_inner) = Some((judged, Arc::clone(&report)));
+    Ok(report)
 }
 
 /// Everything said about one item.
@@ -134,6 +155,9 @@ pub async fn export(
     Query(how): Query<How>,
 ) -> Response {
     let m = Messages::of(language(&headers));
+    if file == "events.jsonl" {
+        return events(&app, &headers).await;
+    }
     let Some(format) = export::Format::of_file(&file) else {
         return refused(&Refusal::NotFound(format!("there is no export {file:?}")), m);
     };
@@ -151,6 +175,31 @@ pub async fn export(
             let disposition = format!("attachment; filename=\"{file}\"");
             ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes)
                 .into_response()
+        }
+        Err(refusal) => refused(&refusal, m),
+    }
+}
+
+/// The log itself, a record a line, with the hashes that tie each to the one before it.
+async fn events(app: &App, headers: &HeaderMap) -> Response {
+    let m = Messages::of(language(headers));
+    let made = async {
+        app.as_admin(headers, |_, person, _| {
+            let format = "events.jsonl".to_owned();
+            Ok((vec![Event::Exported { person: person.id.clone(), format }], ()))
+        })
+        .await?;
+        app.desk.records().await
+    };
+    match made.await {
+        Ok(records) => {
+            // The body as it was stored, to the byte: the hash is of that.
+            let line = |Stored { seq, at, body, hash }: &Stored| {
+                format!("{{\"seq\":{seq},\"at\":{at},\"event\":{body},\"hash\":\"{hash}\"}}\n")
+            };
+            let text: String = records.iter().map(line).collect();
+            let named = (header::CONTENT_DISPOSITION, "attachment; filename=\"events.jsonl\"");
+            ([(header::CONTENT_TYPE, "application/jsonl"), named], text).into_response()
         }
         Err(refusal) => refused(&refusal, m),
     }

@@ -14,6 +14,7 @@ use super::desk::Desk;
 use super::event::{Event, Millis, Role};
 use super::secret;
 use super::state::{Person, State};
+use crate::CrowdReport;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -59,6 +60,8 @@ struct App {
     /// Whether cookies may travel over https only.
     secure: bool,
     limiter: Mutex<Limiter>,
+    /// How far people can be trusted, and after how many judgements that was found.
+    crowd: Mutex<Option<(usize, Arc<CrowdReport>)>>,
 }
 
 impl Service {
@@ -95,6 +98,7 @@ impl Service {
             hosts: guard::Hosts::of(address, door.public_url.as_deref()),
             secure: url.starts_with("https://"),
             limiter: Mutex::new(Limiter::default()),
+            crowd: Mutex::new(None),
         };
         let owner_link = format!("{url}/enter?token={token}");
         Ok(Self { listener, url, owner_link, app: Arc::new(app) })

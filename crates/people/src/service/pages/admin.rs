@@ -80,7 +80,8 @@ fn progress(out: &mut String, view: &AdminView, m: &Messages) {
 fn agreement(out: &mut String, view: &AdminView, m: &Messages) {
     let mut rows = String::new();
     for (name, measured) in &view.agreement {
-        let _ = writeln!(rows, "<tr><th scope=\"row\">{}</th>{}</tr>", escape(name), cell(measured, Scale::Signed, m));
+        let _ =
+            writeln!(rows, "<tr><th scope=\"row\">{}</th>{}</tr>", figure(name, m), cell(measured, Scale::Signed, m));
     }
     let _ = writeln!(out, "<section><h2>{}</h2>", t(m, "agreement"));
     if rows.is_empty() {
@@ -90,6 +91,29 @@ fn agreement(out: &mut String, view: &AdminView, m: &Messages) {
         *out += &table(&t(m, "agreement"), &[t(m, "measure"), t(m, "value")], &rows);
     }
     *out += "</section>\n";
+}
+
+/// What a figure of agreement is called; a name that is not known is shown as it is.
+fn figure(name: &str, m: &Messages) -> String {
+    match name {
+        "agreement_pairs" => t(m, "agreement_pairs"),
+        "agreement_alpha" => t(m, "agreement_alpha"),
+        "agreement_tau" => t(m, "agreement_tau"),
+        other => escape(other),
+    }
+}
+
+/// What a bias is called.
+fn bias(name: &str, m: &Messages) -> String {
+    match name {
+        "length" => t(m, "bias_length"),
+        "slot" => t(m, "bias_slot"),
+        "format" => t(m, "bias_format"),
+        "agreement" => t(m, "bias_agreement"),
+        "flattery" => t(m, "bias_flattery"),
+        "drift" => t(m, "bias_drift"),
+        other => escape(other),
+    }
 }
 
 fn people(out: &mut String, people: &[PersonRow], m: &Messages) {
@@ -125,14 +149,21 @@ fn person_row(p: &PersonRow, m: &Messages) -> String {
         cell(&p.agreement, Scale::Share, m),
         cell(&p.reliability, Scale::Signed, m)
     );
-    if p.biases.is_empty() {
-        let _ = write!(out, "<td class=\"hatched\"><span>{}</span></td>", t(m, "biases_none"));
-    } else {
-        out += "<td><table class=\"inner\"><tbody>";
-        for (name, measured) in &p.biases {
-            let _ = write!(out, "<tr><th scope=\"row\">{}</th>{}</tr>", escape(name), cell(measured, Scale::Signed, m));
+    match p.biases.as_deref() {
+        None => {
+            let _ = write!(out, "<td class=\"hatched\"><span>{}</span></td>", t(m, "biases_none"));
         }
-        out += "</tbody></table></td>";
+        Some([]) => {
+            let _ = write!(out, "<td>{}</td>", t(m, "biases_not_found"));
+        }
+        Some(biases) => {
+            out += "<td><table class=\"inner\"><tbody>";
+            for (name, measured) in biases {
+                let (name, cell) = (bias(name, m), cell(measured, Scale::Signed, m));
+                let _ = write!(out, "<tr><th scope=\"row\">{name}</th>{cell}</tr>");
+            }
+            out += "</tbody></table></td>";
+        }
     }
     let access = if p.revoked {
         t(m, "revoked")
@@ -211,10 +242,16 @@ fn exports(out: &mut String, m: &Messages) {
     ];
     let mut rows = String::new();
     for (file, words) in files {
+        // The log's hashes are of what it says: without names it would be another log.
+        let veiled = if file == "events.jsonl" {
+            "–".to_owned()
+        } else {
+            let words = t(m, "anonymous");
+            format!("<a href=\"/export/{file}?anonymous=1\" download aria-label=\"{file}, {words}\">{words}</a>")
+        };
         let _ = writeln!(
             rows,
-            "<tr><th scope=\"row\"><a href=\"/export/{file}\" download>{file}</a></th><td>{words}</td><td><a href=\"/export/{file}?anonymous=1\" download aria-label=\"{file}, {0}\">{0}</a></td></tr>",
-            t(m, "anonymous")
+            "<tr><th scope=\"row\"><a href=\"/export/{file}\" download>{file}</a></th><td>{words}</td><td>{veiled}</td></tr>"
         );
     }
     let _ = writeln!(out, "<section><h2>{}</h2><p class=\"quiet\">{}</p>", t(m, "exports"), t(m, "exports_help"));

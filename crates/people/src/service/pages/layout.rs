@@ -94,7 +94,12 @@ fn header(out: &mut String, nav: &Nav, m: &Messages) {
         let here = if here { " aria-current=\"page\"" } else { "" };
         let _ = write!(out, "<a href=\"{path}\"{here}>{}</a>", escape(words));
     }
-    let _ = writeln!(out, "</nav><span class=\"who\">{}</span></header>", tf(m, "signed_in_as", &[("person", person)]));
+    let who = tf(m, "signed_in_as", &[("person", person)]);
+    let _ = writeln!(
+        out,
+        "</nav><div class=\"who\"><span>{who}</span> <form method=\"post\" action=\"/leave\"><button class=\"plain\">{}</button></form></div></header>",
+        t(m, "sign_out")
+    );
 }
 
 /// Every key, in a dialog that `?` opens.

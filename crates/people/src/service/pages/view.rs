@@ -104,8 +104,8 @@ pub struct PersonRow {
     pub agreement: Measured,
     /// Reliability: below 0 for an adversary.
     pub reliability: Measured,
-    /// Biases found, each with its name: length, position and so on.
-    pub biases: Vec<(String, Measured)>,
+    /// Biases found, each with its name: length, slot and so on; `None` where they could not be looked for.
+    pub biases: Option<Vec<(String, Measured)>>,
     /// Median active seconds per task.
     pub seconds: Option<f64>,
     /// Whether they have an open session.
