@@ -7,6 +7,7 @@ mod people_run;
 mod pipeline;
 mod press;
 mod settings;
+mod simulate;
 mod sweep;
 mod world_run;
 

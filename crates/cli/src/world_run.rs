@@ -75,7 +75,7 @@ impl Default for Evaluation {
 }
 
 /// What people see of the answers to a world's prompts.
-struct Seen(BTreeMap<String, Truth>);
+pub struct Seen(BTreeMap<String, Truth>);
 
 impl Values for Seen {
     fn perceive(&self, samples: &Samples, answer: &Answer) -> Option<Perceived> {
@@ -177,6 +177,15 @@ impl WorldRun {
     pub fn truths(run: &Path) -> Result<BTreeMap<String, Truth>> {
         let prompts: Vec<Prompt> = dataset::records(&run.join("world").join("prompts-train.jsonl"))?;
         Ok(prompts.iter().filter_map(|p| Some((p.id.clone(), Truth::of(p)?))).collect())
+    }
+
+    /// What people see in a run on the world; `None` in a run on files, which knows no truth.
+    ///
+    /// # Errors
+    /// Prompts that cannot be read.
+    pub fn seen_in(run: &Path) -> Result<Option<Seen>> {
+        let there = run.join("world").join("prompts-train.jsonl").exists();
+        there.then(|| Self::truths(run).map(Seen)).transpose()
     }
 
     fn seen(run: &Path) -> Result<(Seen, Vec<Samples>)> {
