@@ -1,6 +1,6 @@
 //! How far to trust the people of a run, and what its reward model took over from them.
 
-use crate::world_run::{Seen, load};
+use crate::world_run::{WorldRun, load};
 use anyhow::Result;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -19,8 +19,7 @@ const ASKED: usize = 1500;
 pub fn of_run(run: &Path) -> Result<CrowdReport> {
     let rankings: Vec<Ranking> = dataset::records(&run.join("rank").join("rankings.jsonl"))?;
     let answers: Vec<Samples> = dataset::records(&run.join("rank").join("answers.jsonl"))?;
-    let truth = run.join("world").join("prompts-train.jsonl");
-    let seen = if truth.exists() { Some(Seen::of(run)?) } else { None };
+    let seen = WorldRun::seen_in(run)?;
     let trained = run.join("reward").join("checkpoint").exists();
     let scores = if trained { Some(scores(run, &answers)?) } else { None };
     Ok(crowd_report(&rankings, &answers, seen.as_ref().map(|seen| seen as &dyn Values), scores.as_deref()))

@@ -8,6 +8,7 @@ mod people_run;
 mod pipeline;
 mod press;
 mod settings;
+mod simulate;
 mod sweep;
 mod world_run;
 

@@ -77,13 +77,6 @@ impl Default for Evaluation {
 /// What people see of the answers to a world's prompts.
 pub struct Seen(BTreeMap<String, Truth>);
 
-impl Seen {
-    /// Of the training prompts of a run.
-    pub fn of(run: &Path) -> Result<Self> {
-        Ok(Self(WorldRun::truths(run)?))
-    }
-}
-
 impl Values for Seen {
     fn perceive(&self, samples: &Samples, answer: &Answer) -> Option<Perceived> {
         let truth = self.0.get(&samples.id)?;
@@ -186,9 +179,18 @@ impl WorldRun {
         Ok(prompts.iter().filter_map(|p| Some((p.id.clone(), Truth::of(p)?))).collect())
     }
 
+    /// What people see in a run on the world; `None` in a run on files, which knows no truth.
+    ///
+    /// # Errors
+    /// Prompts that cannot be read.
+    pub fn seen_in(run: &Path) -> Result<Option<Seen>> {
+        let there = run.join("world").join("prompts-train.jsonl").exists();
+        there.then(|| Self::truths(run).map(Seen)).transpose()
+    }
+
     fn seen(run: &Path) -> Result<(Seen, Vec<Samples>)> {
         let samples = dataset::records(&run.join("sample").join("samples.jsonl"))?;
-        Ok((Seen::of(run)?, samples))
+        Ok((Seen(Self::truths(run)?), samples))
     }
 
     /// Stage `rank`: the crowd ranks the sampled answers.

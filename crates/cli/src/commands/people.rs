@@ -40,6 +40,15 @@ pub enum Command {
     ///
     /// Example: trimtab people report --run runs/world
     Report(Report),
+    /// Simulated people who work at a running service, over HTTP, as programs do: a load test whose every answer is known.
+    ///
+    /// They are invited through the store, which the service has open at the same time, join, and rank what they are served.
+    /// What they perceive is the world's truth where --run names a run on the world; else the number of words of an answer
+    /// stands for its quality, ten words for one unit. Each save has a key and is sent again, under the same key, when the
+    /// network fails or the service says 429 or 503. At the end every acknowledged judgement is looked up in the store.
+    ///
+    /// Example: trimtab people simulate --url http://127.0.0.1:8765 --db people.db --annotators 200 --seconds 120
+    Simulate(crate::simulate::Simulate),
     /// Checks the log from its first event and writes the tables anew from it.
     ///
     /// Example: trimtab people rebuild --db postgres://localhost/team
@@ -59,19 +68,20 @@ pub struct Store {
 
 impl Store {
     /// The store's name.
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         match &self.run {
             Some(run) => of_run(run).display().to_string(),
             None => self.db.clone(),
         }
     }
 
+    /// The desk of a store that is made if need be.
     fn desk(&self) -> Result<Desk> {
         Ok(Desk::open(log::open(&self.url())?)?)
     }
 
     /// A store that is there already: looking at one should not make one.
-    fn known(&self) -> Result<Box<dyn log::Log>> {
+    pub fn known(&self) -> Result<Box<dyn log::Log>> {
         let url = self.url();
         let file = Path::new(url.strip_prefix("sqlite:").unwrap_or(&url));
         if !url.starts_with("postgres") && !file.exists() {
@@ -271,6 +281,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
             let text = if c.json { serde_json::to_string_pretty(&report)? + "\n" } else { crate::crowd::text(&report) };
             Ok(write!(std::io::stdout(), "{text}")?)
         }
+        Command::Simulate(c) => crate::simulate::run(c, quiet),
         Command::Rebuild(store) => {
             let mut log = store.known()?;
             let found = rebuild(&mut *log)?;

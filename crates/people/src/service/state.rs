@@ -100,6 +100,9 @@ pub struct State {
     pub(super) by_item: Vec<BTreeMap<String, usize>>,
     /// Item, by place, to the leases that were not used yet.
     pub(super) held: Vec<Vec<String>>,
+    /// Item, by place, to the number of its judgements that count: what [`State::counts`] says, kept, since every choice of
+    /// a next task looks at all items.
+    counted: Vec<usize>,
     places: HashMap<String, usize>,
     sessions: HashMap<String, String>,
     leases: HashMap<String, Lease>,
@@ -120,6 +123,12 @@ impl State {
     /// # Errors
     /// Words, where the event contradicts those before it; the state is then as before.
     pub fn apply(&mut self, at: Millis, event: &Event) -> Result<Vec<Row>, String> {
+        let rows = self.take_in(at, event)?;
+        self.recount(event);
+        Ok(rows)
+    }
+
+    fn take_in(&mut self, at: Millis, event: &Event) -> Result<Vec<Row>, String> {
         Ok(match event {
             Event::RulesSet { rules } => {
                 self.rules = *rules;
@@ -138,6 +147,7 @@ impl State {
                 self.items.push(item.clone());
                 self.by_item.push(BTreeMap::new());
                 self.held.push(Vec::new());
+                self.counted.push(0);
                 if item.calibration {
                     self.calibration_items.push(place);
                 }
@@ -246,6 +256,28 @@ impl State {
         })
     }
 
+    /// Counts anew what an event may have changed.
+    fn recount(&mut self, event: &Event) {
+        let of_person = |person: &String| -> Vec<usize> {
+            self.people.get(person).map_or_else(Vec::new, |person| person.judged.keys().copied().collect())
+        };
+        let places: Vec<usize> = match event {
+            // What must be passed before work counts: everybody's.
+            Event::RulesSet { .. } => (0..self.items.len()).collect(),
+            Event::ItemAdded { item } if item.calibration => (0..self.items.len()).collect(),
+            Event::Invited { person, .. } | Event::Revoked { person } => of_person(person),
+            Event::Judged { person, said, .. } => match self.places.get(&said.item) {
+                Some(&place) if self.items[place].calibration => of_person(person),
+                place => place.copied().into_iter().collect(),
+            },
+            _ => vec![],
+        };
+        for place in places {
+            let of_item = self.by_item[place].values();
+            self.counted[place] = of_item.filter(|&&number| self.counts(&self.judgements[number])).count();
+        }
+    }
+
     pub(super) fn place(&self, item: &str) -> Result<usize, String> {
         self.places.get(item).copied().ok_or_else(|| format!("there is no item {item:?}"))
     }
@@ -332,7 +364,7 @@ impl State {
 
     /// Judgements of the item in this place that count.
     pub(super) fn judged(&self, place: usize) -> usize {
-        self.by_item[place].values().filter(|&&number| self.counts(&self.judgements[number])).count()
+        self.counted[place]
     }
 
     /// Judgements that count and those wanted, over all items that are not gold; of an item no more count than it wants.

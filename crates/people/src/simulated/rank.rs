@@ -73,6 +73,32 @@ pub fn simulate(
     (out, counts)
 }
 
+/// What one person says of one record whose answers stand on their page in the order `shown`; it is the `t`-th item they
+/// are given. `None` where the record cannot be ranked, as in [`simulate`], or `shown` is not its answers.
+///
+/// The draws depend on `seed`, `label`, the person's name and the record's, and by answer in the record's order: neither on
+/// who else is at work nor on the order shown. They are others than those of [`simulate`], which deals the work out itself.
+pub fn judge_one(
+    (name, person): (&str, &Person),
+    values: &dyn Values,
+    samples: &Samples,
+    shown: &[String],
+    t: usize,
+    seed: u64,
+    label: &str,
+) -> Option<Ranking> {
+    let seen = perceive(values, samples)?;
+    let place = |id: &String| samples.answers.iter().position(|answer| answer.id == *id);
+    let shown = shown.iter().map(place).collect::<Option<Vec<usize>>>()?;
+    let mut every = shown.clone();
+    every.sort_unstable();
+    if every.into_iter().ne(0..seen.len()) {
+        return None;
+    }
+    let mut draws = stream(seed, &format!("people/{label}/{name}/judge/{}", samples.id), 0, 0);
+    Some(judge(person, &seen, &shown, t, &mut draws, &mut Counts::default()).record(samples, &shown, name))
+}
+
 /// What one person says about one item; answers by their place in the record.
 struct Judged {
     ranks: Vec<Option<u32>>,
@@ -199,5 +225,34 @@ mod tests {
         assert_eq!(names, [vec![2, 1], vec![0]]);
         assert_eq!(tie_groups(vec![(0, 1.0), (1, 1.0), (2, 1.0)], 0.0).len(), 1);
         assert!(tie_groups(vec![], 0.0).is_empty());
+    }
+
+    /// The longer the better, for one answer of each length.
+    struct Lengths;
+
+    impl Values for Lengths {
+        fn perceive(&self, _: &Samples, answer: &trimtab_text::record::Answer) -> Option<Perceived> {
+            let gold = answer.text.len() as f64;
+            let (agrees, flatters, false_claim, harmful) = (None, false, false, false);
+            Some(Perceived { gold, complexity: 0.0, words: 1, agrees, flatters, false_claim, harmful })
+        }
+    }
+
+    #[test]
+    fn one_persons_ranking_does_not_hang_on_the_order_shown() {
+        let answers = ["a", "bbb", "cc"].map(|text| {
+            serde_json::json!({"id": text, "text": text, "tokens": [],
+            "logprobs": [], "seed": 0, "stop": ""})
+        });
+        let samples = serde_json::json!({"id": "q", "prompt": "?", "answers": answers});
+        let samples: Samples = serde_json::from_value(samples).unwrap();
+        let person = Person { noise: 0.5, ..Person::default() };
+        let ranked =
+            |shown: [&str; 3]| judge_one(("p", &person), &Lengths, &samples, &shown.map(str::to_owned), 0, 1, "test");
+        let (one, other) = (ranked(["a", "bbb", "cc"]).unwrap(), ranked(["cc", "a", "bbb"]).unwrap());
+        assert_eq!((&one.ranks, &one.seconds), (&other.ranks, &other.seconds));
+        assert_eq!((one.shown[0].as_str(), other.shown[0].as_str()), ("a", "cc"));
+        assert!(one.ranks["bbb"] < one.ranks["a"]);
+        assert!(ranked(["a", "bbb", "bbb"]).is_none() && ranked(["a", "bbb", "x"]).is_none());
     }
 }

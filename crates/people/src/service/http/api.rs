@@ -55,29 +55,26 @@ pub async fn next(
     let served = app
         .as_person(&headers, move |state, person, now| {
             let (events, served) = decide::serve(state, person, besides.as_deref(), now)?;
-            let answer = match served {
-                Ok(lease) => {
-                    let view = show::task_view(state, person, &lease, None);
-                    let html = pages::task_html(&view, language);
-                    let answers: Vec<Value> =
-                        view.answers.iter().map(|(id, text)| json!({"id": id, "text": text})).collect();
-                    let prompt: Vec<Value> =
-                        view.prompt.iter().map(|(role, text)| json!({"role": role, "content": text})).collect();
-                    json!({"task": {
-                        "lease": view.lease, "item": view.item, "kind": pages::kind_name(view.kind),
-                        "expires": view.expires, "messages": prompt, "answers": answers, "guideline": view.guideline,
-                        "html": html,
-                    }})
-                }
-                Err(why) => {
-                    let html = pages::no_task_html(why, person.judged.len() as u64, language);
-                    json!({"none": reason(why), "html": html})
-                }
-            };
-            Ok((events, answer))
+            let seen = served.map(|lease| show::task_view(state, person, &lease, None));
+            Ok((events, seen.map_err(|why| (why, person.judged.len() as u64))))
         })
         .await?;
-    Ok(Json(served).into_response())
+    // Not at the desk, where everybody else would wait for it.
+    let answer = match served {
+        Ok(view) => {
+            let html = pages::task_html(&view, language);
+            let answers: Vec<Value> = view.answers.iter().map(|(id, text)| json!({"id": id, "text": text})).collect();
+            let prompt: Vec<Value> =
+                view.prompt.iter().map(|(role, text)| json!({"role": role, "content": text})).collect();
+            json!({"task": {
+                "lease": view.lease, "item": view.item, "kind": pages::kind_name(view.kind),
+                "expires": view.expires, "messages": prompt, "answers": answers, "guideline": view.guideline,
+                "html": html,
+            }})
+        }
+        Err((why, done)) => json!({"none": reason(why), "html": pages::no_task_html(why, done, language)}),
+    };
+    Ok(Json(answer).into_response())
 }
 
 fn reason(why: NoTask) -> &'static str {

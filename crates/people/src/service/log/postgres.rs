@@ -3,7 +3,9 @@
 use super::{Batch, Decide, Log, LogError};
 use crate::service::event::Stored;
 use crate::service::state::{Row, TABLES};
+use postgres::types::Type;
 use postgres::{Client, Config, NoTls, Transaction};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A PostgreSQL database; everything is in its schema `trimtab`.
@@ -92,12 +94,25 @@ fn schema() -> String {
     )
 }
 
+/// Most rows in one statement.
+const ROWS: usize = 1000;
+
+/// Writes rows, a later one over an earlier one of the same key: one statement for each table and not for each row, since
+/// every statement is a round trip, while everybody waits. Parameters with their types, or there would be two.
 fn put(transaction: &mut Transaction<'_>, rows: &[Row]) -> Result<(), postgres::Error> {
-    for (table, id, body) in rows {
-        let statement = format!(
-            "INSERT INTO trimtab.{table} (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body"
-        );
-        transaction.execute(&statement, &[id, &body.to_string()])?;
+    for table in TABLES {
+        // A statement may not touch one row twice.
+        let last: BTreeMap<&str, &Row> =
+            rows.iter().filter(|row| row.0 == table).map(|row| (row.1.as_str(), row)).collect();
+        let last: Vec<(&str, String)> = last.into_iter().map(|(id, row)| (id, row.2.to_string())).collect();
+        for some in last.chunks(ROWS) {
+            let (ids, bodies): (Vec<&str>, Vec<&str>) = some.iter().map(|(id, body)| (*id, body.as_str())).unzip();
+            let statement = format!(
+                "INSERT INTO trimtab.{table} (id, body) SELECT * FROM unnest($1::text[], $2::text[])
+                 ON CONFLICT (id) DO UPDATE SET body = excluded.body"
+            );
+            transaction.execute_typed(&statement, &[(&ids, Type::TEXT_ARRAY), (&bodies, Type::TEXT_ARRAY)])?;
+        }
     }
     Ok(())
 }
@@ -112,7 +127,7 @@ impl Log for Postgres {
                 let (seq, at): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
                 Ok(Stored { seq: seq as u64, at: at as u64, body: row.try_get(2)?, hash: row.try_get(3)? })
             };
-            let rows = transaction.query(query, &[&(after as i64)]).map_err(failed)?;
+            let rows = transaction.query_typed(query, &[(&(after as i64), Type::INT8)]).map_err(failed)?;
             let new = rows.iter().map(stored).collect::<Result<Vec<_>, _>>().map_err(failed)?;
             let Batch { records, rows } = decide(new)?;
             if records.is_empty() {
@@ -122,7 +137,13 @@ impl Log for Postgres {
             let (seq, at): (Vec<i64>, Vec<i64>) = records.iter().map(|r| (r.seq as i64, r.at as i64)).unzip();
             let (body, hash): (Vec<&str>, Vec<&str>) = records.iter().map(|r| (r.body.as_str(), r.hash.as_str())).unzip();
             let insert = "INSERT INTO trimtab.events (seq, at, body, hash) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[])";
-            transaction.execute(insert, &[&seq, &at, &body, &hash]).map_err(failed)?;
+            let (numbers, texts) = (Type::INT8_ARRAY, Type::TEXT_ARRAY);
+            transaction
+                .execute_typed(
+                    insert,
+                    &[(&seq, numbers.clone()), (&at, numbers), (&body, texts.clone()), (&hash, texts)],
+                )
+                .map_err(failed)?;
             put(transaction, &rows).map_err(failed)?;
             Ok(true)
         })
