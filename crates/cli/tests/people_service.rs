@@ -439,6 +439,20 @@ fn calibration_comes_first_and_work_counts_only_after_it() {
 }
 
 #[test]
+fn what_is_imported_again_with_another_priority_comes_first() {
+    let store = Store::sqlite().with_items(9, 2, 1);
+    let file = store.dir.path().join("samples.jsonl");
+    let mut items = lines(&std::fs::read_to_string(&file).unwrap());
+    items[7]["priority"] = json!(2.5);
+    std::fs::write(&file, items.iter().map(|item| item.to_string() + "\n").collect::<String>()).unwrap();
+    run(&["people", "import", file.to_str().unwrap(), "--overlap", "1", "--db", &store.db]);
+    let service = Service::start(&store.db, &[]);
+    assert_eq!(service.person(&store.db, "Ada").next()["task"]["item"], "q7");
+    drop(service);
+    assert!(run(&["people", "rebuild", "--db", &store.db]).contains("as they were before"));
+}
+
+#[test]
 fn an_anonymous_export_names_nobody() {
     let store = Store::sqlite().with_items(2, 2, 1);
     let service = Service::start(&store.db, &[]);

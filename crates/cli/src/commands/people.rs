@@ -28,7 +28,9 @@ pub enum Command {
     Invite(Invite),
     /// Items for people: samples to rank or edit, prompts to answer.
     ///
-    /// Reads samples (prompts with answers) for --task rank and edit, any file with prompts for --task demonstrate.
+    /// Reads samples (prompts with answers) for --task rank and edit, any file with prompts for --task demonstrate. A record may
+    /// also have `priority` (the greatest is dealt out first), `gold` (answer to rank, for questions whose answer is known) and
+    /// `calibration: true` (asked of everybody first). Imported again, items keep their work and take the new priority.
     ///
     /// Example: trimtab people import samples.jsonl --overlap 3
     Import(Import),

@@ -91,17 +91,22 @@ pub fn open_session(person: &str, session: &str, invite_sha256: Option<String>) 
     Event::SessionOpened { person: person.to_owned(), session_sha256: sha256_bytes(session.as_bytes()), invite_sha256 }
 }
 
-/// Adds items; those that are there already, word for word, are left as they are. Gives (added, there already).
+/// Adds items; those that are there already, word for word, are left as they are but for their priority, which may change
+/// with what is known: how much an ensemble of reward models disagrees about them. Gives (added, there already).
 ///
 /// # Errors
 /// [`Refusal::Invalid`] and [`Refusal::Conflict`], naming the item.
 pub fn add_items(state: &State, items: Vec<Item>) -> Decided<(usize, usize)> {
-    let (mut events, mut there, mut seen) = (Vec::new(), 0, BTreeSet::new());
+    let (mut events, mut added, mut there, mut seen) = (Vec::new(), 0, 0, BTreeSet::new());
     for item in items {
         item.validate().map_err(|(field, what)| invalid(format!("item {:?}: field {field:?} {what}", item.id)))?;
         match state.item(&item.id) {
-            // A changed priority is no other item.
-            Some(known) if Item { priority: item.priority, ..known.clone() } == item => there += 1,
+            Some(known) if Item { priority: item.priority, ..known.clone() } == item => {
+                there += 1;
+                if known.priority.to_bits() != item.priority.to_bits() {
+                    events.push(Event::PrioritySet { item: item.id, priority: item.priority });
+                }
+            }
             Some(_) => {
                 let what =
                     format!("item {:?} is there already with other content; give the new one another id", item.id);
@@ -110,10 +115,12 @@ pub fn add_items(state: &State, items: Vec<Item>) -> Decided<(usize, usize)> {
             None if !seen.insert(item.id.clone()) => {
                 return Err(invalid(format!("item {:?} comes twice", item.id)));
             }
-            None => events.push(Event::ItemAdded { item }),
+            None => {
+                added += 1;
+                events.push(Event::ItemAdded { item });
+            }
         }
     }
-    let added = events.len();
     Ok((events, (added, there)))
 }
 
