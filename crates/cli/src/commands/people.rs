@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use trimtab_people::service::desk::{Desk, rebuild};
 use trimtab_people::service::event::{Event, Item, ItemAnswer, Role, Rules, Task};
 use trimtab_people::service::http::{Door, Service};
-use trimtab_people::service::{decide, export, log, secret};
+use trimtab_people::service::{decide, export, http, log, secret};
 use trimtab_run::{interrupt, write_atomic};
 use trimtab_text::dataset;
 use trimtab_text::record::{Prompt, Samples};
@@ -49,6 +49,9 @@ pub enum Command {
     ///
     /// Example: trimtab people rebuild --db postgres://localhost/team
     Rebuild(Store),
+    /// The description of the service for programs, as `docs/openapi.json` has it.
+    #[command(hide = true)]
+    Openapi,
 }
 
 /// Where the work is stored.
@@ -252,6 +255,10 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
                 }
             }
             Ok(())
+        }
+        Command::Openapi => {
+            use std::io::Write;
+            Ok(write!(std::io::stdout(), "{}", http::openapi_text())?)
         }
         Command::Simulate(c) => crate::simulate::run(c, quiet),
         Command::Rebuild(store) => {
