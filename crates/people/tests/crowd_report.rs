@@ -28,7 +28,15 @@ fn items(n: usize, seed: u64) -> (Vec<Samples>, Drawn) {
             drawn.insert((id.clone(), format!("a{j}")), (gold, words));
             let text = format!("{j} {}", "word ".repeat(words - 1));
             let (tokens, logprobs) = (vec![], vec![]);
-            Answer { id: format!("a{j}"), text, tokens, logprobs, seed: 0, stop: "eos".into(), extra: Default::default() }
+            Answer {
+                id: format!("a{j}"),
+                text,
+                tokens,
+                logprobs,
+                seed: 0,
+                stop: "eos".into(),
+                extra: Default::default(),
+            }
         };
         let answers = (0..4).map(&mut answer).collect();
         records.push(Samples {
@@ -77,7 +85,12 @@ fn planted_adversaries_and_biases_are_found_with_their_signs() {
     for judge in &report.people {
         let interval = judge.reliability.interval.unwrap();
         let against = judge.person.starts_with("adversary");
-        assert!(if against { interval.high < 0.0 } else { interval.low > 0.0 }, "{}: {:?}", judge.person, judge.reliability);
+        assert!(
+            if against { interval.high < 0.0 } else { interval.low > 0.0 },
+            "{}: {:?}",
+            judge.person,
+            judge.reliability
+        );
     }
     assert_eq!((found(&report, "wordy", "length"), found(&report, "first", "slot")), (5, 5));
     let all: usize = report.people.iter().flat_map(|judge| &judge.biases).filter(|bias| bias.found).count();

@@ -6,9 +6,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use trimtab_people::service::desk::{Desk, rebuild};
-use trimtab_people::service::event::{Event, Item, ItemAnswer, Role, Rules, Task};
+use trimtab_people::service::event::{Event, Item, Role, Rules, Task};
 use trimtab_people::service::http::{Door, Service};
-use trimtab_people::service::{decide, export, log, secret};
+use trimtab_people::service::{decide, export, http, import, log, secret};
 use trimtab_run::{interrupt, write_atomic};
 use trimtab_text::dataset;
 use trimtab_text::record::{Prompt, Samples};
@@ -28,9 +28,13 @@ pub enum Command {
     Invite(Invite),
     /// Items for people: samples to rank or edit, prompts to answer.
     ///
-    /// Reads samples (prompts with answers) for --task rank and edit, any file with prompts for --task demonstrate. A record may
-    /// also have `priority` (the greatest is dealt out first), `gold` (answer to rank, for questions whose answer is known) and
-    /// `calibration: true` (asked of everybody first). Imported again, items keep their work and take the new priority.
+    /// Reads samples (prompts with answers) for --task rank and edit, any file with prompts for --task demonstrate. For
+    /// --task rank also pairs, Argilla records and Label Studio tasks, with the rankings that people gave there; ties and
+    /// answers left out stay what they are. They count as judgements here.
+    ///
+    /// A record of samples may also have `priority` (the greatest is dealt out first), `gold` (answer to rank, for questions
+    /// whose answer is known) and `calibration: true` (asked of everybody first). Imported again, items keep their work and
+    /// take the new priority.
     ///
     /// Example: trimtab people import samples.jsonl --overlap 3
     Import(Import),
@@ -55,6 +59,9 @@ pub enum Command {
     ///
     /// Example: trimtab people rebuild --db postgres://localhost/team
     Rebuild(Store),
+    /// The description of the service for programs, as `docs/openapi.json` has it.
+    #[command(hide = true)]
+    Openapi,
 }
 
 /// Where the work is stored.
@@ -179,8 +186,14 @@ pub enum RoleArg {
 /// `people import`.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// Samples or prompts, in any of the shapes that are read elsewhere.
+    /// Samples or prompts, in any of the shapes that are read elsewhere; or pairs, Argilla records, Label Studio tasks.
     file: PathBuf,
+    /// What the file is; by default its first record says it.
+    #[arg(long, value_enum)]
+    format: Option<FormatArg>,
+    /// Takes the choices in a file of pairs as rankings of somebody of this name.
+    #[arg(long, value_name = "NAME")]
+    person: Option<String>,
     /// What people are asked to do.
     #[arg(long, value_enum, default_value_t = TaskArg::Rank)]
     task: TaskArg,
@@ -189,6 +202,30 @@ pub struct Import {
     overlap: u32,
     #[command(flatten)]
     store: Store,
+}
+
+/// What a file to import is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// Our samples: prompts with answers.
+    Samples,
+    /// `chosen` and `rejected`, with or without a prompt: TRL, HH-RLHF.
+    Pairs,
+    /// Argilla records, with their rankings.
+    Argilla,
+    /// Label Studio tasks, with their Ranker annotations.
+    LabelStudio,
+}
+
+impl From<FormatArg> for import::Format {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Samples => Self::Samples,
+            FormatArg::Pairs => Self::Pairs,
+            FormatArg::Argilla => Self::Argilla,
+            FormatArg::LabelStudio => Self::LabelStudio,
+        }
+    }
 }
 
 /// What people are asked to do.
@@ -244,7 +281,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
             println!("{}/join?invite={of_link}", c.url.trim_end_matches('/'));
             Ok(())
         }
-        Command::Import(c) => import(c, quiet),
+        Command::Import(c) => bring(c, quiet),
         Command::Export(c) => {
             let desk = Desk::open(c.store.known()?)?;
             for file in &c.files {
@@ -282,6 +319,10 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
             };
             let text = if c.json { serde_json::to_string_pretty(&report)? + "\n" } else { crate::crowd::text(&report) };
             Ok(write!(std::io::stdout(), "{text}")?)
+        }
+        Command::Openapi => {
+            use std::io::Write;
+            Ok(write!(std::io::stdout(), "{}", http::openapi_text())?)
         }
         Command::Simulate(c) => crate::simulate::run(c, quiet),
         Command::Rebuild(store) => {
@@ -332,22 +373,48 @@ fn serve(c: &Serve, quiet: bool) -> Result<()> {
     Ok(service.run(interrupt::requested)?)
 }
 
-fn import(c: &Import, quiet: bool) -> Result<()> {
-    let items: Vec<Item> = match c.task {
+fn bring(c: &Import, quiet: bool) -> Result<()> {
+    let (mut found, mut from) = (import::Found::default(), import::Format::Samples);
+    match c.task {
         TaskArg::Demonstrate => {
             let (prompts, dropped) = dataset::prompts(&c.file)?;
             say_dropped(&dropped, quiet);
-            prompts.into_iter().map(|prompt| demonstrate(prompt, c.overlap)).collect()
+            found.items = prompts.into_iter().map(|prompt| demonstrate(prompt, c.overlap)).collect();
         }
         task => {
-            let samples: Vec<Samples> = dataset::records(&c.file)?;
-            samples.into_iter().map(|record| of_samples(record, task, c.overlap)).collect()
+            let name = c.file.display().to_string();
+            let bytes = std::fs::read(&c.file).map_err(|e| {
+                Usage(format!("{name}: {e}\n  expected a file of samples, pairs or rankings\n  try: the path again"))
+            })?;
+            from = match c.format {
+                Some(format) => format.into(),
+                None if task == TaskArg::Edit => from,
+                None => import::detect(&name, &bytes)?,
+            };
+            if from == import::Format::Samples {
+                let samples: Vec<Samples> = dataset::records(&c.file)?;
+                found.items = samples.into_iter().map(|record| of_samples(record, task, c.overlap)).collect();
+            } else if task == TaskArg::Edit {
+                let advice = "expected samples, of which the first answer is edited\n  try: --task rank";
+                return Err(Usage(format!("{name}: --task edit of {}\n  {advice}", from.name())).into());
+            } else {
+                let how = import::How { overlap: c.overlap, person: c.person.clone() };
+                found = import::read(&name, &bytes, from, &how)?;
+            }
         }
-    };
+    }
     let desk = c.store.desk()?;
-    let (added, there) = desk.ask_now(move |state, _| decide::add_items(state, items))?;
+    let import::Found { items, given, left_out } = found;
+    let done = desk.ask_now(move |state, _| decide::import(state, items, given, from.name()))?;
     if !quiet {
+        let ((added, there), (brought, before)) = (done.items, done.rankings);
         eprintln!("{}: {added} items added, {there} there already", c.store.url());
+        if brought + before > 0 {
+            eprintln!("{brought} rankings brought, {before} there already");
+        }
+        for (what, n) in left_out {
+            eprintln!("left out, {what}: {n}");
+        }
     }
     Ok(())
 }
@@ -374,28 +441,10 @@ fn demonstrate(prompt: Prompt, overlap: u32) -> Item {
 
 /// A samples record as something to rank or edit.
 pub fn of_samples(record: Samples, task: TaskArg, overlap: u32) -> Item {
-    let model = record.model.clone();
-    let answer = |answer: trimtab_text::record::Answer| {
-        let mut source = serde_json::Map::new();
-        source.insert("seed".into(), answer.seed.into());
-        source.insert("stop".into(), answer.stop.into());
-        if let Some(model) = &model {
-            source.insert("model".into(), model.as_str().into());
-        }
-        ItemAnswer { id: answer.id, text: answer.text, source }
-    };
-    let wanted = if task == TaskArg::Edit { 1 } else { usize::MAX };
-    // Items may carry what is known of their answers, and how much an ensemble of reward models disagrees about them.
-    let extra = |key: &str| record.extra.get(key).cloned();
-    Item {
-        id: record.id,
-        task: if task == TaskArg::Edit { Task::Edit } else { Task::Rank },
-        input: record.input,
-        answers: record.answers.into_iter().take(wanted).map(answer).collect(),
-        overlap,
-        priority: extra("priority").and_then(|value| value.as_f64()).unwrap_or(0.0),
-        gold: extra("gold").and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default(),
-        calibration: extra("calibration").and_then(|value| value.as_bool()).unwrap_or(false),
-        group: record.group,
+    let mut item = import::of_samples(record, overlap);
+    if task == TaskArg::Edit {
+        item.task = Task::Edit;
+        item.answers.truncate(1);
     }
+    item
 }

@@ -1,11 +1,12 @@
 //! What a request may do: functions from the state to the events it stands for, or to the reason why not.
 
 use super::event::{Event, Item, Judgement, Millis, Role, Task};
+use super::import::Given;
 use super::pages::view::NoTask;
 use super::state::{Lease, Person, State};
 use super::{assign, secret};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use trimtab_run::sha256_bytes;
 use trimtab_text::record::{Ranking, Verdict};
 
@@ -69,9 +70,101 @@ pub fn invite(state: &State, name: &str, role: Role, quota: Option<u64>, token: 
     }
     // The same name again is a new link for the same person: their old one is void, their work stays theirs.
     let known = state.people.values().find(|person| person.name == name).map(|person| person.id.clone());
-    let person = known.unwrap_or_else(|| format!("p{}", state.people.len() + 1));
+    let person = known.unwrap_or_else(|| pseudonym(state, &BTreeSet::new()));
     let token_sha256 = sha256_bytes(token.as_bytes());
     Ok((vec![Event::Invited { person: person.clone(), name: name.to_owned(), role, quota, token_sha256 }], person))
+}
+
+/// A pseudonym that nobody has and that is not among `others`.
+fn pseudonym(state: &State, others: &BTreeSet<String>) -> String {
+    let mut number = state.people.len() + 1;
+    loop {
+        let person = format!("p{number}");
+        if !state.people.contains_key(&person) && !others.contains(&person) {
+            return person;
+        }
+        number += 1;
+    }
+}
+
+/// What [`import`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brought {
+    /// Items added, and items that were there already.
+    pub items: (usize, usize),
+    /// Rankings brought, and rankings that were there already.
+    pub rankings: (usize, usize),
+}
+
+/// Adds items and the rankings that were given to them elsewhere; what is there already, word for word, is left as it is.
+///
+/// A person of a file is known here as `NAME (imported)`; a pseudonym of our own exports (`p3`) stays theirs where it is free.
+///
+/// # Errors
+/// [`Refusal::Invalid`] and [`Refusal::Conflict`], naming the item.
+pub fn import(state: &State, items: Vec<Item>, given: Vec<Given>, from: &str) -> Decided<Brought> {
+    let new: BTreeMap<String, Item> = items.iter().map(|item| (item.id.clone(), item.clone())).collect();
+    let (mut events, items) = add_items(state, items)?;
+    let mut taken: BTreeSet<String> = given.iter().map(|one| one.person.clone()).collect();
+    let (mut people, mut seen) = (BTreeMap::<String, String>::new(), BTreeSet::new());
+    let mut there = 0;
+    let mut brought = Vec::new();
+    for one in given {
+        let wrong = |what: String| invalid(format!("item {:?}, ranking of {:?}: {what}", one.item, one.person));
+        let name = format!("{} (imported)", one.person);
+        if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+            return Err(wrong(format!("the name is not 1 to {LONGEST_NAME} printable characters")));
+        }
+        let person = match people.get(&one.person) {
+            Some(person) => person.clone(),
+            None => match state.people.values().find(|person| person.name == name) {
+                Some(known) => known.id.clone(),
+                None => {
+                    let digits = one.person.strip_prefix('p').unwrap_or_default();
+                    let ours = !digits.is_empty() && digits.len() < 10 && digits.bytes().all(|b| b.is_ascii_digit());
+                    let free = ours && !state.people.contains_key(&one.person);
+                    let person = if free { one.person.clone() } else { pseudonym(state, &taken) };
+                    taken.insert(person.clone());
+                    events.push(Event::PersonAdded { person: person.clone(), name });
+                    person
+                }
+            },
+        };
+        people.insert(one.person.clone(), person.clone());
+        let item = new.get(&one.item).or_else(|| state.item(&one.item));
+        let item = item.ok_or_else(|| wrong("there is no such item".into()))?;
+        let own: Vec<String> = item.answers.iter().map(|answer| answer.id.clone()).collect();
+        let shown_unknown = one.shown.is_none();
+        let shown = one.shown.clone().unwrap_or(own);
+        let said = Judgement {
+            item: one.item.clone(),
+            shown: shown.clone(),
+            ranks: one.ranks.clone(),
+            verdict: one.verdict,
+            active_ms: one.seconds.map(|seconds| (seconds * 1000.0).round() as u64),
+            ..Judgement::default()
+        };
+        check(item, &shown, &said).map_err(|refusal| wrong(refusal.to_string()))?;
+        if !seen.insert((person.clone(), one.item.clone())) {
+            return Err(wrong("comes twice".into()));
+        }
+        let key = format!("import-{}", &sha256_bytes(format!("{person}\n{}", one.item).as_bytes())[..40]);
+        match state.by_key(&key) {
+            Some(before) if before.said == said => there += 1,
+            Some(_) => return Err(Refusal::Conflict(wrong("is there already and says otherwise".into()).to_string())),
+            None if state.latest(&person, &one.item).is_some() => {
+                return Err(Refusal::Conflict(wrong("they judged this item here".into()).to_string()));
+            }
+            None => {
+                let judgement = format!("j{}", state.judgements.len() + brought.len() + 1);
+                let from = from.to_owned();
+                brought.push(Event::Imported { judgement, key, person, said, from, shown_unknown });
+            }
+        }
+    }
+    let rankings = (brought.len(), there);
+    events.extend(brought);
+    Ok((events, Brought { items, rankings }))
 }
 
 /// Uses up an invitation: a session for its person.
@@ -190,7 +283,7 @@ pub fn judge(state: &State, person: &Person, key: &str, said: Judgement, now: Mi
     let lease = state.lease(&said.lease).filter(|lease| lease.person == person.id);
     let lease = lease.filter(|lease| state.items[lease.item].id == said.item);
     let lease = lease.ok_or_else(|| Refusal::NotFound(format!("you have no lease {:?} of this item", said.lease)))?;
-    check(item, lease, &said)?;
+    check(item, &lease.shown, &said)?;
     let latest = state.latest(&person.id, &said.item);
     match (latest, &said.revises) {
         (None, Some(_)) => return Err(Refusal::NotFound("revises: you have not judged this item".into())),
@@ -208,7 +301,7 @@ pub fn judge(state: &State, person: &Person, key: &str, said: Judgement, now: Mi
     Ok((vec![Event::Judged { judgement, key, person, said, served_at, late }], saved))
 }
 
-fn check(item: &Item, lease: &Lease, said: &Judgement) -> Result<(), Refusal> {
+fn check(item: &Item, served: &[String], said: &Judgement) -> Result<(), Refusal> {
     for (field, text) in [("text", &said.text), ("comment", &said.comment), ("reason", &said.reason)] {
         if text.as_ref().is_some_and(|text| text.chars().count() > LONGEST_TEXT) {
             return Err(invalid(format!("{field}: is longer than {LONGEST_TEXT} characters")));
@@ -236,7 +329,7 @@ fn check(item: &Item, lease: &Lease, said: &Judgement) -> Result<(), Refusal> {
         return Err(invalid("text: this task asks for ranks, not for a text"));
     }
     // What was on the page is known here: a page that says otherwise shows something else than was served.
-    if said.shown != lease.shown {
+    if said.shown != served {
         return Err(invalid("shown: is not the order in which the answers were served"));
     }
     let ranking = Ranking {

@@ -291,6 +291,29 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         late: bool,
     },
+    /// Somebody whose work was brought from elsewhere. They have no way in until they are invited by that name.
+    PersonAdded {
+        /// Their identifier, a pseudonym.
+        person: String,
+        /// The name they are called by.
+        name: String,
+    },
+    /// A ranking that was given elsewhere was brought here.
+    Imported {
+        /// Identifier of the judgement.
+        judgement: String,
+        /// Its key: the same file again brings nothing new.
+        key: String,
+        /// Who gave it.
+        person: String,
+        /// What they said.
+        said: Judgement,
+        /// The kind of file it came from.
+        from: String,
+        /// Whether the file does not say in which order the answers were shown; `said.shown` is then the item's order.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        shown_unknown: bool,
+    },
     /// Somebody took the work away, as file.
     Exported {
         /// Who.

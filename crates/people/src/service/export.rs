@@ -174,6 +174,19 @@ fn demonstrations(state: &State, names: Option<&BTreeMap<String, String>>) -> Ve
     written.filter_map(of).collect()
 }
 
+/// What other tools have no field for, so that a file which comes back says all that it did.
+fn beside(of: &mut Value, ranking: &Ranking) {
+    if !ranking.extra.contains_key("shown_unknown") {
+        of["shown"] = json!(ranking.shown);
+    }
+    if let Some(verdict) = ranking.verdict {
+        of["verdict"] = json!(verdict);
+    }
+    if let Some(seconds) = ranking.seconds {
+        of["seconds"] = json!(seconds);
+    }
+}
+
 /// Items that were ranked, each with its rankings.
 fn with_rankings<'a>(
     state: &'a State,
@@ -184,15 +197,25 @@ fn with_rankings<'a>(
 
 fn argilla(state: &State, of_item: &BTreeMap<String, Vec<Ranking>>) -> Vec<Value> {
     let record = |(item, rankings): (&Item, &Vec<Ranking>)| {
-        let mut fields = Map::from_iter([("prompt".to_owned(), json!(item.input.plain()))]);
+        // The prompt comes first, under a name that no answer has.
+        let names = ["prompt", "instruction", "question", "input", "text"];
+        let name = names.iter().find(|name| item.answers.iter().all(|answer| answer.id != **name)).unwrap_or(&"prompt");
+        let mut fields = Map::from_iter([((*name).to_owned(), json!(item.input.plain()))]);
         fields.extend(item.answers.iter().map(|answer| (answer.id.clone(), json!(answer.text))));
         let response = |ranking: &Ranking| {
             let ranks: Vec<Value> = ranking.ranks.iter().map(|(id, rank)| json!({"value": id, "rank": rank})).collect();
             let status = if ranking.ranks.is_empty() { "discarded" } else { "submitted" };
-            json!({"user_id": ranking.person, "status": status, "values": {"ranking": {"value": ranks}},
-                "shown": ranking.shown})
+            let mut response =
+                json!({"user_id": ranking.person, "status": status, "values": {"ranking": {"value": ranks}}});
+            beside(&mut response, ranking);
+            response
         };
-        json!({"id": item.id, "fields": fields, "responses": rankings.iter().map(response).collect::<Vec<_>>()})
+        let responses = rankings.iter().map(response).collect::<Vec<_>>();
+        let mut record = json!({"id": item.id, "fields": fields, "responses": responses});
+        if let Input::Chat(messages) = &item.input {
+            record["messages"] = json!(messages);
+        }
+        record
     };
     with_rankings(state, of_item).map(record).collect()
 }
@@ -207,15 +230,21 @@ fn label_studio(state: &State, of_item: &BTreeMap<String, Vec<Ranking>>) -> Vec<
             let order: Vec<&String> = order.into_iter().map(|(_, id)| id).collect();
             // A Ranker's list has no ties: the ranks stand beside it, so that they can be had back.
             let value = json!({"ranker": {"rank": order}, "ranks": ranking.ranks});
-            json!({
+            let mut annotation = json!({
                 "completed_by": ranking.person, "was_cancelled": ranking.ranks.is_empty(), "lead_time": ranking.seconds,
                 "result": [{"from_name": "rank", "to_name": "prompt", "type": "ranker", "value": value}],
-            })
+            });
+            beside(&mut annotation, ranking);
+            annotation
         };
-        json!({
+        let mut task = json!({
             "id": number + 1, "data": {"id": item.id, "prompt": item.input.plain(), "items": items},
             "annotations": rankings.iter().map(annotation).collect::<Vec<_>>(),
-        })
+        });
+        if let Input::Chat(messages) = &item.input {
+            task["data"]["messages"] = json!(messages);
+        }
+        task
     };
     with_rankings(state, of_item).enumerate().map(task).collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`event`] is what can happen, [`state`] a fold over it, [`assign`] who gets what next, [`decide`] what a request may do.
 //! - [`log`] keeps events in SQLite or PostgreSQL, [`desk`] is the one writer in front of it.
+//! - [`import`] brings work from other tools' files, [`export`] gives it out as files.
 //! - [`http`] is the door; [`show`] says what of the state people see; [`pages`], [`messages`] and [`markdown`] are what people look at.
 
 pub mod assign;
@@ -10,6 +11,7 @@ pub mod desk;
 pub mod event;
 pub mod export;
 pub mod http;
+pub mod import;
 pub mod log;
 pub mod markdown;
 pub mod messages;

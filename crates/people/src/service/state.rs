@@ -33,6 +33,22 @@ pub struct Person {
     calibration: BTreeMap<usize, (u64, u64)>,
 }
 
+impl Person {
+    fn new(id: &str, name: &str, role: Role) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            role,
+            quota: None,
+            revoked: false,
+            invite: None,
+            judged: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            calibration: BTreeMap::new(),
+        }
+    }
+}
+
 /// An item in somebody's hands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lease {
@@ -70,6 +86,18 @@ pub struct Recorded {
     pub late: bool,
     /// The later judgement that replaces it.
     pub replaced_by: Option<String>,
+    /// Where it came from, if it was not given here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brought: Option<Brought>,
+}
+
+/// Where a judgement came from that was not given here.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Brought {
+    /// The kind of file.
+    pub from: String,
+    /// Whether the file does not say in which order the answers were shown.
+    pub shown_unknown: bool,
 }
 
 /// What stands between a person and work that counts.
@@ -159,17 +187,7 @@ impl State {
                 vec![self.item_row(place)]
             }
             Event::Invited { person, name, role, quota, token_sha256 } => {
-                let entry = self.people.entry(person.clone()).or_insert_with(|| Person {
-                    id: person.clone(),
-                    name: String::new(),
-                    role: *role,
-                    quota: None,
-                    revoked: false,
-                    invite: None,
-                    judged: BTreeMap::new(),
-                    leases: BTreeMap::new(),
-                    calibration: BTreeMap::new(),
-                });
+                let entry = self.people.entry(person.clone()).or_insert_with(|| Person::new(person, name, *role));
                 (entry.name, entry.role, entry.quota) = (name.clone(), *role, *quota);
                 (entry.revoked, entry.invite) = (false, Some(token_sha256.clone()));
                 vec![Self::person_row(entry)]
@@ -217,43 +235,65 @@ impl State {
                 held.expires = *expires;
                 vec![]
             }
-            Event::Judged { judgement, key, person, said, served_at, late } => {
-                let place = self.place(&said.item)?;
-                if self.keys.contains_key(key) {
-                    return Err(format!("key {key:?} was used before"));
+            Event::PersonAdded { person, name } => {
+                if self.people.contains_key(person) {
+                    return Err(format!("{person:?} is there already"));
                 }
-                let number = self.judgements.len();
-                let scored = self.items[place].calibration.then(|| right_pairs(&self.items[place], said));
-                let who = self.person_mut(person)?;
-                if let Some(scored) = scored {
-                    // The first try counts: a calibration that may be tried until it is right measures patience.
-                    who.calibration.entry(place).or_insert(scored);
-                }
-                let before = who.judged.insert(place, number);
-                let lease = who.leases.remove(&place);
-                self.by_item[place].insert(person.clone(), number);
-                self.held[place].retain(|held| Some(held) != lease.as_ref());
-                self.keys.insert(key.clone(), number);
-                self.ids.insert(judgement.clone(), number);
-                self.judgements.push(Recorded {
-                    id: judgement.clone(),
-                    key: key.clone(),
-                    person: person.clone(),
-                    said: said.clone(),
-                    served_at: *served_at,
-                    saved_at: at,
-                    late: *late,
-                    replaced_by: None,
-                });
-                let mut rows = vec![self.judgement_row(number)];
-                if let Some(before) = before {
-                    self.judgements[before].replaced_by = Some(judgement.clone());
-                    rows.push(self.judgement_row(before));
-                }
-                rows
+                let new = Person::new(person, name, Role::Annotator);
+                vec![Self::person_row(self.people.entry(person.clone()).or_insert(new))]
             }
+            Event::Judged { judgement, key, person, said, served_at, late } => self.record(Recorded {
+                id: judgement.clone(),
+                key: key.clone(),
+                person: person.clone(),
+                said: said.clone(),
+                served_at: *served_at,
+                saved_at: at,
+                late: *late,
+                replaced_by: None,
+                brought: None,
+            })?,
+            Event::Imported { judgement, key, person, said, from, shown_unknown } => self.record(Recorded {
+                id: judgement.clone(),
+                key: key.clone(),
+                person: person.clone(),
+                said: said.clone(),
+                served_at: at,
+                saved_at: at,
+                late: false,
+                replaced_by: None,
+                brought: Some(Brought { from: from.clone(), shown_unknown: *shown_unknown }),
+            })?,
             Event::Exported { .. } => vec![],
         })
+    }
+
+    fn record(&mut self, recorded: Recorded) -> Result<Vec<Row>, String> {
+        let place = self.place(&recorded.said.item)?;
+        if self.keys.contains_key(&recorded.key) {
+            return Err(format!("key {:?} was used before", recorded.key));
+        }
+        let number = self.judgements.len();
+        let scored = self.items[place].calibration.then(|| right_pairs(&self.items[place], &recorded.said));
+        let who = self.person_mut(&recorded.person)?;
+        if let Some(scored) = scored {
+            // The first try counts: a calibration that may be tried until it is right measures patience.
+            who.calibration.entry(place).or_insert(scored);
+        }
+        let before = who.judged.insert(place, number);
+        let lease = who.leases.remove(&place);
+        self.by_item[place].insert(recorded.person.clone(), number);
+        self.held[place].retain(|held| Some(held) != lease.as_ref());
+        self.keys.insert(recorded.key.clone(), number);
+        self.ids.insert(recorded.id.clone(), number);
+        let id = recorded.id.clone();
+        self.judgements.push(recorded);
+        let mut rows = vec![self.judgement_row(number)];
+        if let Some(before) = before {
+            self.judgements[before].replaced_by = Some(id);
+            rows.push(self.judgement_row(before));
+        }
+        Ok(rows)
     }
 
     /// Counts anew what an event may have changed.
@@ -266,10 +306,12 @@ impl State {
             Event::RulesSet { .. } => (0..self.items.len()).collect(),
             Event::ItemAdded { item } if item.calibration => (0..self.items.len()).collect(),
             Event::Invited { person, .. } | Event::Revoked { person } => of_person(person),
-            Event::Judged { person, said, .. } => match self.places.get(&said.item) {
-                Some(&place) if self.items[place].calibration => of_person(person),
-                place => place.copied().into_iter().collect(),
-            },
+            Event::Judged { person, said, .. } | Event::Imported { person, said, .. } => {
+                match self.places.get(&said.item) {
+                    Some(&place) if self.items[place].calibration => of_person(person),
+                    place => place.copied().into_iter().collect(),
+                }
+            }
             _ => vec![],
         };
         for place in places {
@@ -352,14 +394,13 @@ impl State {
         Calibration::Passed
     }
 
-    /// Whether a judgement counts: not replaced, not skipped, of a person whose work counts and was not shut out.
+    /// Whether a judgement counts: not replaced, not skipped, of a person who was not shut out and whose work counts.
+    /// Work brought from elsewhere counts without our calibration, which its people never saw.
     pub fn counts(&self, recorded: &Recorded) -> bool {
+        let passed = |person: &Person| recorded.brought.is_some() || self.calibration(person) == Calibration::Passed;
         recorded.replaced_by.is_none()
             && recorded.said.verdict != Some(Verdict::Skip)
-            && self
-                .people
-                .get(&recorded.person)
-                .is_some_and(|person| !person.revoked && self.calibration(person) == Calibration::Passed)
+            && self.people.get(&recorded.person).is_some_and(|person| !person.revoked && passed(person))
     }
 
     /// Judgements of the item in this place that count.
@@ -401,6 +442,12 @@ impl State {
             .map_or_else(Vec::new, |item| item.answers.iter().map(|answer| answer.id.clone()).collect());
         let mut extra = serde_json::Map::new();
         extra.insert("judgement".into(), json!(recorded.id));
+        if let Some(brought) = &recorded.brought {
+            extra.insert("imported".into(), json!(brought.from));
+            if brought.shown_unknown {
+                extra.insert("shown_unknown".into(), json!(true));
+            }
+        }
         for (key, value) in [("comment", &said.comment), ("reason", &said.reason)] {
             if let Some(value) = value {
                 extra.insert(key.into(), json!(value));
@@ -412,7 +459,8 @@ impl State {
             shown: said.shown.clone(),
             ranks: said.ranks.clone(),
             person: Some(recorded.person.clone()),
-            at: Some(rfc3339(recorded.saved_at)),
+            // When it was brought here is not when it was given.
+            at: recorded.brought.is_none().then(|| rfc3339(recorded.saved_at)),
             seconds: said.active_ms.map(|ms| ms as f64 / 1000.0),
             flags: said.flags.clone(),
             verdict: said.verdict,

@@ -136,5 +136,5 @@ pub async fn health(State(app): State<Arc<App>>) -> Result<Response, Refused> {
 
 /// What programs may ask, as OpenAPI 3.1.
 pub async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], include_str!("../openapi.json")).into_response()
+    ([(header::CONTENT_TYPE, "application/json")], super::openapi::openapi_text()).into_response()
 }

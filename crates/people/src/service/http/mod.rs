@@ -7,7 +7,11 @@
 mod admin;
 mod api;
 mod guard;
+mod openapi;
 mod pages;
+mod routes;
+
+pub use openapi::{openapi, openapi_text};
 
 use super::decide::{self, Decided, Refusal};
 use super::desk::Desk;
@@ -18,7 +22,6 @@ use crate::CrowdReport;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use guard::Limiter;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -131,29 +134,7 @@ impl Service {
 }
 
 fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/", get(pages::home))
-        .route("/enter", get(pages::enter))
-        .route("/join", get(pages::join).post(pages::accept))
-        .route("/leave", post(pages::leave))
-        .route("/task", get(pages::task))
-        .route("/history", get(pages::history))
-        .route("/guidelines", get(pages::guidelines))
-        .route("/assets/page.css", get(pages::style))
-        .route("/assets/page.js", get(pages::script))
-        .route("/admin", get(admin::overview))
-        .route("/admin/items/{id}", get(admin::item))
-        .route("/admin/invite", post(admin::invite))
-        .route("/admin/revoke", post(admin::revoke))
-        .route("/admin/guidelines", post(admin::guidelines))
-        .route("/export/{file}", get(admin::export))
-        .route("/api/join", post(api::join))
-        .route("/api/next", get(api::next))
-        .route("/api/judgements", post(api::judge))
-        .route("/api/heartbeat", post(api::heartbeat))
-        .route("/api/progress", get(api::progress))
-        .route("/openapi.json", get(api::openapi))
-        .route("/health", get(api::health))
+    routes::router()
         .fallback(pages::not_found)
         .layer(axum::middleware::from_fn_with_state(app.clone(), guard::guard))
         .layer(axum::extract::DefaultBodyLimit::max(LARGEST_BODY))
