@@ -7,7 +7,7 @@ Per round and store: a fresh store, `people serve`, `people simulate` with 200 p
 acknowledged save is looked up in the tables by this script, not by trimtab, and the log is rebuilt, whose tables must be
 the same. With --kill SECONDS the service is killed by SIGKILL so long after the work began, and started again. PostgreSQL
 is a server of its own in a temporary folder, with fsync on; without `initdb` it is left out and named. Rounds alternate
-between the stores, since other programs use the machine too; how much is in the table. Exit code 1 where a save is lost or
+between the stores, since other programs use the machine too; how much is in the table, beside what the machine itself takes for a sync. Exit code 1 where a save is lost or
 fails, or where the 99th percentile of a save is not below --target milliseconds.
 """
 import argparse
@@ -113,6 +113,31 @@ class Machine:
         return ours | {"others": max((busy1 - busy0) / whole - sum(ours.values()), 0)}
 
 
+class Probe(threading.Thread):
+    """What the machine itself makes of others' work meanwhile: how late it wakes a sleeper, how long a bare sync takes."""
+
+    def __init__(self, folder):
+        super().__init__(daemon=True)
+        self.path, self.done, self.late, self.sync = folder / "probe", threading.Event(), [], []
+        self.start()
+
+    def run(self):
+        with open(self.path, "wb", buffering=0) as file:
+            while not self.done.is_set():
+                start = time.perf_counter()
+                time.sleep(0.1)
+                woken = time.perf_counter()
+                file.write(b"x" * 4096)
+                os.fdatasync(file.fileno())
+                self.late.append(woken - start - 0.1)
+                self.sync.append(time.perf_counter() - woken)
+
+    def p99(self):
+        self.done.set()
+        self.join()
+        return [1000 * sorted(times)[int(0.99 * (len(times) - 1))] for times in (self.late, self.sync)]
+
+
 def children_of(pid):
     found = []
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
@@ -182,6 +207,7 @@ def measured(a, db, samples_file, folder, server_pids, started):
     while not working.wait(0.2) and simulated.poll() is None:
         pass
     load_before = os.getloadavg()[0]
+    probe = Probe(folder)
     machine = Machine(lambda: {"service": [s.pid for s in services], "people": [simulated.pid], "postgres": server_pids()})
     down = None
     if a.kill:
@@ -196,6 +222,7 @@ def measured(a, db, samples_file, folder, server_pids, started):
         started.append(service)
     time.sleep(max(a.seconds - a.kill - 2, 0))
     shares = machine.shares()
+    late, sync = probe.p99()
     output = simulated.stdout.read()
     listener.join()
     code = simulated.wait()
@@ -216,6 +243,7 @@ def measured(a, db, samples_file, folder, server_pids, started):
     figures["stored"] = rows
     figures["rebuild"] = "as they were before" in run("people", "rebuild", "--db", db).stdout
     figures |= {"shares": shares, "load": load_before, "down": down, "code": code, "words": words[-6:]}
+    figures |= {"late": late, "sync": sync}
     return figures
 
 
@@ -225,12 +253,14 @@ def row(store, f):
     cells = [store, f["saves"], f"{f['saves_per_second']:.0f}", f["errors"], f["retries"], f["lost"] + f["lost_by_tables"] + f["twice"]]
     cells += [ms("save", q) for q in ("p50_ms", "p95_ms", "p99_ms", "max_ms")] + [ms("next", "p50_ms"), ms("next", "p99_ms")]
     cells += [share("service"), share("people"), share("postgres"), share("others")]
+    cells += [f"{f['late']:.0f}", f"{f['sync']:.0f}"]
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
 HEAD = [
     "store", "saves", "a second", "errors", "sent again", "lost or twice", "save p50 ms", "p95", "p99", "max",
     "next p50 ms", "p99", "CPU: service", "people", "postgres", "others",
+    "machine: woken late p99 ms", "bare sync p99 ms",
 ]
 
 

@@ -15,8 +15,13 @@ const TEST_PACKAGES: &str =
     "numpy>=1.26,<3\nsafetensors==0.8.0\npytest==9.2.0\nplaywright==1.65.2\naxe-playwright-python==0.1.8\n";
 
 /// Folders of valid files that a fuzz target of that name starts from, besides what it found in earlier runs.
-const FUZZ_SEEDS: [(&str, &str); 3] =
-    [("gguf", "goldens/gguf"), ("safetensors", "goldens/engine/tiny_llama"), ("dataset", "goldens/text")];
+const FUZZ_SEEDS: [(&str, &str); 5] = [
+    ("gguf", "goldens/gguf"),
+    ("safetensors", "goldens/engine/tiny_llama"),
+    ("dataset", "goldens/text"),
+    ("people_import", "fuzz/seeds/people_import"),
+    ("people_api", "fuzz/seeds/people_api"),
+];
 
 /// The flags that cargo-fuzz gives rustc; `-Z` is why the fuzz build needs RUSTC_BOOTSTRAP on a stable compiler.
 const FUZZ_FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

@@ -27,9 +27,8 @@ fn misfits(value: &Value, schema: &Value, all: &Value, at: &str) -> Vec<String> 
             let fields = object.iter().flat_map(|(key, value)| {
                 let at = format!("{at}.{key}");
                 match (schema["properties"].get(key), &schema["additionalProperties"]) {
-                    (Some(schema), _) => misfits(value, schema, all, &at),
                     (None, Value::Bool(false)) => vec![format!("{at}: is not described")],
-                    (None, schema) => misfits(value, schema, all, &at),
+                    (Some(schema), _) | (None, schema) => misfits(value, schema, all, &at),
                 }
             });
             missing.chain(fields).collect()

@@ -34,17 +34,21 @@ pub struct Figures {
 /// Quantiles of a time, in milliseconds.
 #[derive(Debug, Serialize)]
 struct Spread {
-    p50_ms: Option<f64>,
-    p95_ms: Option<f64>,
-    p99_ms: Option<f64>,
-    max_ms: Option<f64>,
+    #[serde(rename = "p50_ms")]
+    p50: Option<f64>,
+    #[serde(rename = "p95_ms")]
+    p95: Option<f64>,
+    #[serde(rename = "p99_ms")]
+    p99: Option<f64>,
+    #[serde(rename = "max_ms")]
+    max: Option<f64>,
 }
 
 impl Spread {
     fn of(mut seconds: Vec<f64>) -> Self {
         seconds.sort_by(f64::total_cmp);
         let at = |share| quantile(&seconds, share).map(|s| (s * 1e6).round() / 1000.0);
-        Self { p50_ms: at(0.5), p95_ms: at(0.95), p99_ms: at(0.99), max_ms: at(1.0) }
+        Self { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1.0) }
     }
 }
 
@@ -93,7 +97,7 @@ impl fmt::Display for Figures {
         write!(f, "{:>6} {:>10} {:>10} {:>10} {:>10}", "", "p50 ms", "p95 ms", "p99 ms", "max ms")?;
         for (name, spread) in [("save", &self.save), ("next", &self.next)] {
             write!(f, "\n{name:>6}")?;
-            for value in [spread.p50_ms, spread.p95_ms, spread.p99_ms, spread.max_ms] {
+            for value in [spread.p50, spread.p95, spread.p99, spread.max] {
                 let value = value.map_or_else(|| "none".to_owned(), |ms| format!("{ms:.1}"));
                 write!(f, " {value:>10}")?;
             }

@@ -115,21 +115,16 @@ pub fn import(state: &State, items: Vec<Item>, given: Vec<Given>, from: &str) ->
         if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
             return Err(wrong(format!("the name is not 1 to {LONGEST_NAME} printable characters")));
         }
-        let person = match people.get(&one.person) {
-            Some(person) => person.clone(),
-            None => match state.people.values().find(|person| person.name == name) {
-                Some(known) => known.id.clone(),
-                None => {
-                    let digits = one.person.strip_prefix('p').unwrap_or_default();
-                    let ours = !digits.is_empty() && digits.len() < 10 && digits.bytes().all(|b| b.is_ascii_digit());
-                    let free = ours && !state.people.contains_key(&one.person);
-                    let person = if free { one.person.clone() } else { pseudonym(state, &taken) };
-                    taken.insert(person.clone());
-                    events.push(Event::PersonAdded { person: person.clone(), name });
-                    person
-                }
-            },
-        };
+        let known = || state.people.values().find(|person| person.name == name).map(|known| known.id.clone());
+        let person = people.get(&one.person).cloned().or_else(known).unwrap_or_else(|| {
+            let digits = one.person.strip_prefix('p').unwrap_or_default();
+            let ours = !digits.is_empty() && digits.len() < 10 && digits.bytes().all(|b| b.is_ascii_digit());
+            let free = ours && !state.people.contains_key(&one.person);
+            let person = if free { one.person.clone() } else { pseudonym(state, &taken) };
+            taken.insert(person.clone());
+            events.push(Event::PersonAdded { person: person.clone(), name: name.clone() });
+            person
+        });
         people.insert(one.person.clone(), person.clone());
         let item = new.get(&one.item).or_else(|| state.item(&one.item));
         let item = item.ok_or_else(|| wrong("there is no such item".into()))?;
