@@ -35,7 +35,7 @@ fn items(n: usize, seed: u64) -> (Vec<Samples>, Drawn) {
                 logprobs,
                 seed: 0,
                 stop: "eos".into(),
-                extra: Default::default(),
+                extra: serde_json::Map::default(),
             }
         };
         let answers = (0..4).map(&mut answer).collect();
@@ -46,7 +46,7 @@ fn items(n: usize, seed: u64) -> (Vec<Samples>, Drawn) {
             model: None,
             temperature: None,
             group: None,
-            extra: Default::default(),
+            extra: serde_json::Map::default(),
         });
     }
     (records, Drawn(drawn))
