@@ -81,7 +81,9 @@ pub fn label(labels: Labels, ranked: &[&Ranked]) -> Result<Labelled, Error> {
         .iter()
         .enumerate()
         .flat_map(|(item, of)| of.iter().map(move |&i| (item, ranked[i])))
-        .filter_map(|(item, r)| Some(CrowdRanking::of(item, *names.get(r.source.as_str())?, grouped(&r.ranks))))
+        .filter_map(|(item, r)| {
+            Some(CrowdRanking::of(item, *names.get(r.source.as_str())?, GroupRanking::of_ranks(&r.ranks)))
+        })
         .collect();
     let fit = crowd_plackett_luce(&answers, names.len(), &told, &CrowdSettings::default()).map_err(|why| {
         Error::config(
@@ -102,17 +104,6 @@ pub fn label(labels: Labels, ranked: &[&Ranked]) -> Result<Labelled, Error> {
     };
     let reliability = names.iter().map(|(name, &i)| ((*name).to_owned(), fit.reliability[i].clone())).collect();
     Ok(Labelled { ranked: items.iter().zip(&fit.items).filter_map(posterior).collect(), reliability })
-}
-
-/// Ranks as groups, best first.
-fn grouped(ranks: &[Option<u32>]) -> GroupRanking {
-    let mut groups: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (i, rank) in ranks.iter().enumerate() {
-        if let Some(rank) = rank {
-            groups.entry(*rank).or_default().push(i);
-        }
-    }
-    GroupRanking { groups: groups.into_values().collect(), below: vec![], weight: 1.0 }
 }
 
 /// The majority on each pair that somebody ranked.

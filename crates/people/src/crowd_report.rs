@@ -225,16 +225,6 @@ fn ceiling(agreement: &Measured) -> Measured {
     }
 }
 
-fn grouped(ranks: &[Option<u32>]) -> GroupRanking {
-    let mut groups: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (i, rank) in ranks.iter().enumerate() {
-        if let Some(rank) = rank {
-            groups.entry(*rank).or_default().push(i);
-        }
-    }
-    GroupRanking { groups: groups.into_values().collect(), below: vec![], weight: 1.0 }
-}
-
 /// Reliabilities and biases, twice; and the reward model's.
 fn judge(
     report: &mut CrowdReport,
@@ -245,7 +235,7 @@ fn judge(
 ) -> Result<(), String> {
     let answers: Vec<usize> = items.iter().map(|item| item.samples.answers.len()).collect();
     let mut told: Vec<CrowdRanking> =
-        said.iter().map(|s| CrowdRanking::of(s.item, s.person, grouped(&s.ranks))).collect();
+        said.iter().map(|s| CrowdRanking::of(s.item, s.person, GroupRanking::of_ranks(&s.ranks))).collect();
     let fit = |told: &[CrowdRanking]| {
         crowd_plackett_luce(&answers, names.len(), told, &CrowdSettings::default()).map_err(|why| why.to_string())
     };

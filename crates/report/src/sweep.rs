@@ -66,7 +66,12 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
             class,
             points: measured
                 .iter()
-                .map(|(x, m)| Point { x: *x, y: m.value, interval: m.interval.as_ref().map(|i| [i.low, i.high]) })
+                // A t interval over few seeds may leave [0, 1]; the picture need not. The table has it whole.
+                .map(|(x, m)| Point {
+                    x: *x,
+                    y: m.value,
+                    interval: m.interval.as_ref().map(|i| [i.low.max(0.0), i.high.min(1.0)]),
+                })
                 .collect(),
             reason: measured.is_empty().then(|| missing(points, stage, metric)),
         });

@@ -40,6 +40,24 @@ impl GroupRanking {
     pub fn of(groups: &[&[usize]]) -> Self {
         Self { groups: groups.iter().map(|g| g.to_vec()).collect(), below: Vec::new(), weight: 1.0 }
     }
+
+    /// One ranking from the rank of each answer: 1 is best, equal is a tie, absent says nothing.
+    ///
+    /// ```
+    /// use trimtab_stats::GroupRanking;
+    /// let ranking = GroupRanking::of_ranks(&[Some(2), None, Some(1), Some(2)]);
+    /// assert_eq!(ranking.groups, [vec![2], vec![0, 3]]);
+    /// ```
+    #[must_use]
+    pub fn of_ranks(ranks: &[Option<u32>]) -> Self {
+        let mut groups: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (answer, rank) in ranks.iter().enumerate() {
+            if let Some(rank) = rank {
+                groups.entry(*rank).or_default().push(answer);
+            }
+        }
+        Self { groups: groups.into_values().collect(), below: Vec::new(), weight: 1.0 }
+    }
 }
 
 /// A fitted Plackett–Luce model.

@@ -9,7 +9,7 @@ use trimtab_people::{COVARIATES, CrowdJudge, CrowdReport, UNITS};
 /// The section.
 #[must_use]
 pub fn people(run: &Run) -> String {
-    let (id, kind) = ("people", "People");
+    let (id, kind) = ("crowd", "People");
     let Some(crowd) = &run.people else {
         return absent(id, kind, "reward/people.json is not there: the reward model has not been trained");
     };
@@ -34,6 +34,9 @@ pub fn people(run: &Run) -> String {
         body += &table("Reliability", &["", ""], &[vec![Cell::text("of each person"), Cell::Undefined(why.clone())]]);
         return section(id, kind, &title(crowd), &body);
     }
+    // What nobody's answers vary in has no column of its own.
+    let judges = || crowd.people.iter().chain(&crowd.reward_model);
+    let measured = |name: &str| judges().any(|j| j.biases.iter().any(|b| b.name == name && b.estimate.value.is_some()));
     let judge = |judge: &CrowdJudge| {
         let mut row = vec![
             Cell::text(&judge.person),
@@ -41,21 +44,29 @@ pub fn people(run: &Run) -> String {
             Cell::measured(&judge.reliability, &Unit::Of(String::new())),
         ];
         // Findings stand out; what is not one is there, in words, and not as 0.
-        row.extend(judge.biases.iter().filter(|bias| bias.name != "quality").map(|bias| {
-            match (bias.found, bias.estimate.value) {
+        row.extend(judge.biases.iter().filter(|bias| bias.name != "quality" && measured(&bias.name)).map(
+            |bias| match (bias.found, bias.estimate.value) {
                 (true, _) => Cell::measured(&bias.estimate, &Unit::Of(String::new())),
                 (false, Some(_)) => Cell::text("none found"),
                 (false, None) => Cell::Undefined(bias.estimate.reason.clone().unwrap_or_default()),
-            }
-        }));
+            },
+        ));
         row
     };
-    let rows: Vec<Vec<Cell>> = crowd.people.iter().chain(&crowd.reward_model).map(judge).collect();
-    let named: Vec<String> =
-        COVARIATES.iter().zip(UNITS).skip(1).map(|(name, unit)| format!("{name}, per {unit}")).collect();
+    let rows: Vec<Vec<Cell>> = judges().map(judge).collect();
+    let (with, without): (Vec<(&str, &str)>, Vec<_>) =
+        COVARIATES.into_iter().zip(UNITS).skip(1).partition(|(name, _)| measured(name));
+    let named: Vec<String> = with.iter().map(|(name, unit)| format!("{name}, per {unit}")).collect();
     let mut columns = vec!["", "rankings", "reliability, 95 % interval"];
     columns.extend(named.iter().map(String::as_str));
     body += &table("Each person, and the reward model as if it were one", &columns, &rows);
+    if !without.is_empty() {
+        let names: Vec<&str> = without.iter().map(|(name, _)| *name).collect();
+        body += &aside(
+            "Not measurable",
+            &format!("{}: no two answers that somebody ordered differ in it.", names.join(", ")),
+        );
+    }
     body += &aside(
         "What this does not show",
         "A taste that everybody shares looks like quality. A bias is found at a false-discovery rate of 0.05 over all people and all columns: one in twenty of those shown may be none.",

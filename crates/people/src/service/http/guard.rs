@@ -59,6 +59,10 @@ impl Limiter {
             let idle =
                 |last: &Option<Instant>| last.is_some_and(|at| now.duration_since(at).as_secs_f64() > BURST / RATE);
             self.buckets.retain(|_, (_, last)| !idle(last));
+            // Made-up sessions, faster than they are forgotten: better that all start afresh than that memory runs out.
+            if self.buckets.len() >= CALLERS {
+                self.buckets.clear();
+            }
         }
         let (left, last) = self.buckets.entry(caller).or_insert((BURST, None));
         let since = last.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
