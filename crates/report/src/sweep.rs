@@ -73,7 +73,7 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
                     interval: m.interval.as_ref().map(|i| [i.low.max(0.0), i.high.min(1.0)]),
                 })
                 .collect(),
-            reason: measured.is_empty().then(|| missing(points, stage, metric)),
+            reason: measured.iter().all(|(_, m)| m.value.is_none()).then(|| missing(points, stage, metric)),
         });
         rows.extend(measured.iter().map(|(x, m)| {
             let seeds = Cell::number(format::count(m.n));
@@ -166,11 +166,13 @@ fn values(points: &[SweepPoint], stage: &str, metric: &str) -> ByValue {
     by_value
 }
 
-/// A link at each value: the mean over seeds.
+/// A link at each value: the mean over seeds, or why no seed has one there.
 fn link(points: &[SweepPoint], stage: &str, metric: &str) -> Vec<(f64, Measured)> {
-    let by_value = values(points, stage, metric).into_iter();
-    let mean = |seeds: Vec<(u64, f64)>| mean_t(&seeds.iter().map(|s| s.1).collect::<Vec<_>>(), 0.95);
-    by_value.map(|(value, seeds)| (f64::from_bits(value), mean(seeds))).collect()
+    let by_value = values(points, stage, metric);
+    let all: std::collections::BTreeSet<u64> = points.iter().map(|p| p.value.to_bits()).collect();
+    let mean = |seeds: &Vec<(u64, f64)>| mean_t(&seeds.iter().map(|s| s.1).collect::<Vec<_>>(), 0.95);
+    let undefined = || Measured::undefined(0, missing(points, stage, metric));
+    all.into_iter().map(|x| (f64::from_bits(x), by_value.get(&x).map_or_else(undefined, mean))).collect()
 }
 
 /// The switch that follows from what was planted.

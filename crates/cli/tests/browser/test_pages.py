@@ -102,7 +102,7 @@ def test_a_hostile_answer_from_the_api_does_nothing_either(open_page, site):
 
 
 def test_without_motion_and_on_paper(open_page, site):
-    page = open_page(reduced_motion="reduce")
+    page = open_page(path="/show/rank", reduced_motion="reduce")
     assert page.evaluate("document.getAnimations().length") == 0
     page.emulate_media(media="print")
     assert not page.locator(".bar").is_visible() and page.locator(".card").first.is_visible()
