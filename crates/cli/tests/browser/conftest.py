@@ -42,7 +42,7 @@ def open_page(browser, site):
 
     def opened(person="ada", path="/task", **options):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        context.set_default_timeout(8000)
+        context.set_default_timeout(30000)  # a busy machine is slow, not wrong
         contexts.append(context)
         if person:
             site.sign_in(context, person)

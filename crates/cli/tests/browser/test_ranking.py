@@ -26,11 +26,11 @@ def stored(judgement):
 
 def wait(met):
     """Waits for what the server has to say."""
-    for _ in range(100):
+    for _ in range(600):
         if met():
             return
         time.sleep(0.05)
-    raise AssertionError("waited five seconds in vain")
+    raise AssertionError("waited half a minute in vain")
 
 
 def wait_saved(site, n):
