@@ -5,39 +5,11 @@
 
 use crate::format::Unit;
 use std::fmt::Write as _;
+/// The one escape of the house: what a model says is as hostile in a report as on a page.
+pub use trimtab_people::service::pages::html::escape;
 use trimtab_stats::Measured;
 
 const STYLE: &str = include_str!("style.css");
-
-/// Text that is safe in an element and in a quoted attribute, and shows what would otherwise be unseen.
-///
-/// ```
-/// use trimtab_report::html::escape;
-/// assert_eq!(escape("<b title='x'>"), "&lt;b title=&#39;x&#39;&gt;");
-/// assert_eq!(escape("a\u{202E}b\0"), "a⟨U+202E⟩b⟨U+0000⟩");
-/// ```
-#[must_use]
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            '\'' => out += "&#39;",
-            '\n' | '\t' => out.push(c),
-            // Controls, and the marks that turn or hide text.
-            c if c.is_control()
-                || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}') =>
-            {
-                let _ = write!(out, "⟨U+{:04X}⟩", c as u32);
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
 
 /// At most `limit` characters, with a note where text was cut.
 #[must_use]

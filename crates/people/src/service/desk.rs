@@ -182,9 +182,7 @@ impl Keeper {
             let broken = |problem: String| LogError::Broken { place: place.clone(), problem };
             (*seq, *hash) = verify(*seq, std::mem::take(hash), &new).map_err(broken)?;
             for record in &new {
-                let event: Event = serde_json::from_str(&record.body)
-                    .map_err(|e| broken(format!("event {} cannot be read: {e}", record.seq)))?;
-                state.apply(record.at, &event).map_err(|e| broken(format!("event {}: {e}", record.seq)))?;
+                replay(state, record).map_err(broken)?;
                 *at = record.at;
             }
             // A clock that was set back does not turn the order of events around.
@@ -218,6 +216,13 @@ impl Keeper {
     }
 }
 
+/// Takes a stored record into the state; gives the rows that it changes, or what is wrong with it.
+fn replay(state: &mut State, record: &Stored) -> Result<Vec<Row>, String> {
+    let event: Event =
+        serde_json::from_str(&record.body).map_err(|e| format!("event {} cannot be read: {e}", record.seq))?;
+    state.apply(record.at, &event).map_err(|e| format!("event {}: {e}", record.seq))
+}
+
 fn clock() -> Millis {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
 }
@@ -245,9 +250,7 @@ pub fn rebuild(log: &mut dyn Log) -> Result<Rebuilt, LogError> {
         let broken = |problem: String| LogError::Broken { place: place.clone(), problem };
         verify(0, String::new(), &records).map_err(broken)?;
         for record in &records {
-            let event: Event = serde_json::from_str(&record.body)
-                .map_err(|e| broken(format!("event {} cannot be read: {e}", record.seq)))?;
-            let changed = state.apply(record.at, &event).map_err(|e| broken(format!("event {}: {e}", record.seq)))?;
+            let changed = replay(&mut state, record).map_err(broken)?;
             rows.extend(changed.into_iter().map(|row| ((row.0, row.1.clone()), row)));
             events += 1;
         }

@@ -128,7 +128,7 @@ pub fn routes() -> Vec<Route> {
             "/export/{file}",
             admin::export,
             about("The work as a file", Admin, File("application/octet-stream")).takes(&[
-                ("file", "Which: rankings.jsonl, answers.jsonl, demonstrations.jsonl, pairs.jsonl, hh.jsonl, argilla.json or label-studio.json."),
+                ("file", "Which: rankings.jsonl, answers.jsonl, demonstrations.jsonl, pairs.jsonl, hh.jsonl, argilla.json, label-studio.json, or events.jsonl for the log itself, which is not given out anonymously."),
                 ("anonymous", "1 for a file without names, times, comments and reasons."),
             ]),
         ),

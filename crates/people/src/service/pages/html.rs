@@ -21,8 +21,15 @@ pub(crate) fn visible(text: &str) -> String {
     out
 }
 
-/// Text that is safe in an element and in a quoted attribute, with the unseen shown.
-pub(crate) fn escape(text: &str) -> String {
+/// Text that is safe in an element and in a quoted attribute, and shows what would otherwise be unseen.
+///
+/// ```
+/// use trimtab_people::service::pages::html::escape;
+/// assert_eq!(escape("<b title='x'>"), "&lt;b title=&#39;x&#39;&gt;");
+/// assert_eq!(escape("a\u{202E}b\0"), "a⟨U+202E⟩b⟨U+0000⟩");
+/// ```
+#[must_use]
+pub fn escape(text: &str) -> String {
     exact(&visible(text))
 }
 

@@ -5,7 +5,7 @@
 
 mod admin;
 mod history;
-pub(crate) mod html;
+pub mod html;
 mod item;
 mod layout;
 mod measured;
