@@ -4,6 +4,8 @@
 //!    which an answer's quality is what *other* people's rankings say of it. The biases found are then given to the reliability
 //!    model as offsets, and both are fitted once more: in one pass, people look biased against what others like.
 //! 2. Coefficients are relative to the crowd. A taste that everybody shares looks like quality, and is not found here.
+//!    What others miss of quality is credited to whatever goes along with it: with two people for each item, careful people
+//!    seem to dislike length where padding is bad. More overlap, or covariates that quality does not go with, is the way out.
 //! 3. A reward model is one more judge: its preferences between the same answers go through the same regression, with
 //!    the quality that the crowd as a whole gives them.
 //! 4. The ceiling takes every person to order a pair rightly with one same chance q, independently: two of them then agree in

@@ -69,7 +69,7 @@ pub fn people(run: &Run) -> String {
     }
     body += &aside(
         "What this does not show",
-        "A taste that everybody shares looks like quality. A bias is found at a false-discovery rate of 0.05 over all people and all columns: one in twenty of those shown may be none.",
+        "Whether a person minds the length itself or the quality that goes with it: quality is known only from the few others who ranked the item, and what they miss of it is credited to whatever goes along with it. With two people for each item, biases are found in people who have none. A taste that everybody shares looks like quality. A bias is found at a false-discovery rate of 0.05 over all people and all columns: one in twenty of those shown may be none.",
     );
     section(id, kind, &title(crowd), &body)
 }
@@ -84,9 +84,10 @@ fn title(crowd: &CrowdReport) -> String {
         return "How reliable people are is not measurable here".into();
     }
     let all = format::count(crowd.people.len() as u64);
-    let of_model = crowd.reward_model.as_ref().map_or("", |model| {
-        if swayed(&model) { "; the reward model took over a bias" } else { "; no bias is found in the reward model" }
-    });
+    let of_model = crowd
+        .reward_model
+        .as_ref()
+        .map_or("", |model| if swayed(&model) { "; so does the reward model" } else { "; the reward model does not" });
     let biased = format::count(biased as u64);
-    format!("Of {all} people {biased} are swayed by something and {} rank against the others{of_model}", against.len())
+    format!("Of {all} people {biased} seem swayed by something and {} rank against the others{of_model}", against.len())
 }
