@@ -2,6 +2,7 @@
 //! `cargo run -p trimtab-people --example show_pages -- FOLDER [LANGUAGE]`.
 
 use std::path::Path;
+use trimtab_people::Agreement;
 use trimtab_people::service::messages::Messages;
 use trimtab_people::service::pages::view::{AdminView, ItemRow, ItemView, Kind, NoTask, PersonRow, Saved, TaskView};
 use trimtab_people::service::pages::{self, Nav};
@@ -65,12 +66,16 @@ fn admin() -> AdminView {
         hours: vec![0, 0, 0, 0, 0, 0, 0, 1, 9, 22, 31, 28, 14, 25, 30, 33, 26, 12, 3, 0, 0, 5, 8, 2],
         judged: (412, 1200),
         agreement: vec![
-            ("Krippendorff’s α, ordinal".into(), measured(0.52, 0.06, 206)),
-            ("Kendall’s τ-b, mean over pairs of people".into(), measured(0.47, 0.07, 180)),
-            (
-                "Fleiss’ κ on harmful".into(),
-                Measured::undefined(0, "nobody ticked harmful, so there is nothing to agree on"),
-            ),
+            Agreement {
+                figure: "alpha".into(),
+                over_items: measured(0.52, 0.06, 206),
+                over_people: measured(0.52, 0.11, 9),
+            },
+            Agreement {
+                figure: "w".into(),
+                over_items: measured(0.61, 0.07, 180),
+                over_people: Measured::undefined(3, "undefined on 212 of 400 resamples"),
+            },
         ],
         people: vec![
             person("p-7f3a", "Ada", 160),

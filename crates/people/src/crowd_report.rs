@@ -12,12 +12,13 @@
 //!    a = q² + (1 − q)² of pairs, so that q = (1 + √(2a − 1))/2. People who share a bias agree more than that, and a
 //!    crowd that differs in skill has a higher ceiling for its best people than for all.
 
+use crate::agreement::{Agreement, agreement};
 use crate::{Perceived, Values};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use trimtab_stats::{
-    Bootstrap, Covariate, CrowdPlackettLuce, CrowdRanking, CrowdSettings, Distance, GroupRanking, Interval, ItemScores,
-    JudgedPair, Measured, bias_regression, crowd_plackett_luce, krippendorff_alpha, mean_tau, pair_agreement,
+    Bootstrap, Covariate, CrowdPlackettLuce, CrowdRanking, CrowdSettings, GroupRanking, Interval, ItemScores,
+    JudgedPair, Measured, RanksOf, bias_regression, crowd_plackett_luce,
 };
 use trimtab_text::record::{Answer, Ranking, Samples, Verdict};
 
@@ -69,8 +70,8 @@ pub struct CrowdReport {
     pub without_ranks: u64,
     /// Items ranked by more than one person.
     pub shared_items: u64,
-    /// Agreement by the name of the figure.
-    pub agreement: Vec<(String, Measured)>,
+    /// Agreement, figure by figure.
+    pub agreement: Vec<Agreement>,
     /// Highest accuracy on people's held-out pairs that their agreement allows.
     pub ceiling: Measured,
     /// Why there are no reliabilities, where there are none.
@@ -132,25 +133,19 @@ pub fn crowd_report(
     let items: Vec<Item<'_>> = answers.iter().map(of).collect();
     let mut names: Vec<&str> = Vec::new();
     let said = read(rankings, &items, &places, &mut names);
-    let how = Bootstrap::default();
     let mut by_item: Vec<Vec<&Said>> = (0..items.len()).map(|_| Vec::new()).collect();
     for s in &said {
         by_item[s.item].push(s);
     }
-    let ranks: Vec<Vec<Vec<Option<u32>>>> =
-        by_item.iter().map(|of| of.iter().map(|s| s.ranks.clone()).collect()).collect();
-    let agreement = pair_agreement(&ranks, &how);
-    let units: Vec<Vec<(usize, f64)>> = by_item.iter().flat_map(|of| units(of)).collect();
+    let ranks: Vec<Vec<RanksOf>> =
+        by_item.iter().map(|of| of.iter().map(|s| (s.person, s.ranks.clone())).collect()).collect();
+    let agreement = agreement(&ranks, &Bootstrap::default());
     let mut report = CrowdReport {
         rankings: rankings.len() as u64,
         without_ranks: (rankings.len() - said.len()) as u64,
         shared_items: by_item.iter().filter(|of| of.iter().any(|s| s.person != of[0].person)).count() as u64,
-        ceiling: ceiling(&agreement),
-        agreement: vec![
-            ("pairs".into(), agreement),
-            ("Krippendorff's α, ordinal".into(), krippendorff_alpha(&units, Distance::Ordinal, &how)),
-            ("Kendall's τ-b".into(), mean_tau(&ranks, &how)),
-        ],
+        ceiling: ceiling(&agreement[0].over_items),
+        agreement,
         no_fit: None,
         people: vec![],
         reward_model: None,
@@ -197,18 +192,6 @@ fn read<'a>(
         entry.0 += 1;
     }
     said
-}
-
-/// One unit for each answer: who gave it which rank. A person's later ranking of an item is left out, as a second value of one
-/// person is not agreement.
-fn units(of: &[&Said]) -> Vec<Vec<(usize, f64)>> {
-    let answers = of.first().map_or(0, |s| s.ranks.len());
-    let unit = |answer: usize| {
-        let given: BTreeMap<usize, f64> =
-            of.iter().rev().filter_map(|s| Some((s.person, f64::from(s.ranks[answer]?)))).collect();
-        given.into_iter().collect()
-    };
-    (0..answers).map(unit).collect()
 }
 
 /// Highest accuracy that agreement in a share `a` of pairs allows.

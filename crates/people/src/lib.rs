@@ -4,12 +4,14 @@
 //! each was shown, and the rank each was given, which are never one field. [`rank`] turns sources into [`Ranking`]
 //! records, [`simulate`] plants biases and noise whose size is known.
 
+mod agreement;
 mod crowd_report;
 mod judge;
 mod pairs;
 pub mod service;
 pub mod simulated;
 
+pub use agreement::{Agreement, agreement};
 pub use crowd_report::{Bias, COVARIATES, CrowdReport, Judge as CrowdJudge, UNITS, crowd_report};
 pub use judge::{Judge, rank};
 pub use pairs::from_pairs;

@@ -2,6 +2,7 @@
 //! project wrote come out. A strict parser reads the HTML, and refuses what it does not know.
 
 use std::collections::BTreeMap;
+use trimtab_people::Agreement;
 use trimtab_people::service::markdown;
 use trimtab_people::service::messages::Messages;
 use trimtab_people::service::pages::view::{AdminView, ItemRow, ItemView, Kind, PersonRow, Saved, TaskView};
@@ -261,7 +262,7 @@ fn pages_with(text: &str) -> Vec<String> {
     let admin = AdminView {
         hours: vec![1; 24],
         judged: (1, 2),
-        agreement: vec![(own(), measured())],
+        agreement: vec![Agreement { figure: own(), over_items: measured(), over_people: measured() }],
         people: vec![person],
         hardest: vec![row()],
         guideline: own(),

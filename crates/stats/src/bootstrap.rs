@@ -30,6 +30,37 @@ impl Default for Bootstrap {
     }
 }
 
+/// What a measure of agreement between people draws anew: items, for other items and the same people, or people, for other
+/// people and the same items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clusters {
+    /// Items, with all that was said of them.
+    Items,
+    /// People, with all that they said. A person who is drawn twice is not compared with themselves, which would be agreement
+    /// by construction: a pair of people counts as often as both together were drawn.
+    People,
+}
+
+impl Clusters {
+    /// A statistic of the weights (of each item, of each person), how often each was drawn; n counts what is drawn.
+    pub(crate) fn resample(
+        self,
+        (items, people): (usize, usize),
+        how: &Bootstrap,
+        mut statistic: impl FnMut(&[f64], &[f64]) -> Option<f64>,
+    ) -> Measured {
+        let (mut of_items, mut of_people) = (vec![1.0; items], vec![1.0; people]);
+        bootstrap_statistic(if self == Self::Items { items } else { people }, how, |drawn| {
+            let weights = if self == Self::Items { &mut of_items } else { &mut of_people };
+            weights.fill(0.0);
+            for &i in drawn {
+                weights[i] += 1.0;
+            }
+            statistic(&of_items, &of_people)
+        })
+    }
+}
+
 /// The mean over all items of all clusters, with an interval from resampling clusters. For independent items, give
 /// each its own cluster.
 ///

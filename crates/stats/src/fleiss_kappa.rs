@@ -12,6 +12,7 @@
 //!    the same in P̄ and in p, however many labels it has; with equal numbers this is the paper's formula.
 //! 2. Items with fewer than 2 labels have no pair and are left out of both; n counts the others.
 //! 3. The interval is the percentile bootstrap over items, not the paper's standard error, which is for κ = 0.
+//!    Who gave which label does not enter κ, so that people cannot be drawn: nominal α ([`crate::krippendorff_alpha()`]) can.
 //! 4. Where all labels are one class, P̄ₑ is 1 and κ is 0/0.
 
 use crate::{Bootstrap, Measured, bootstrap_statistic};

@@ -14,12 +14,20 @@
 //!
 //! 1. A pair that both rankings tie counts in T₁ and in T₂, as in the 1945 paper: it is not agreement.
 //! 2. τ and pair agreement of people are means over pairs of people within an item. An item with more people has more
-//!    pairs and weighs more. The intervals resample items, since pairs within one share people and answers.
+//!    pairs and weighs more. The intervals draw items anew, since pairs within one share people and answers, or people.
+//!    W over several items is the mean of each item's W. Where people are drawn, S = Σ (R − R̄)² is m·(m − 1) times the mean
+//!    over pairs of unlike people of the covariance of their ranks, and m times that of each with themselves, m the number
+//!    of people that the item has: copies of one person would agree by construction.
 //! 3. Only answers that both people of a pair have ranked are compared. Nothing is assumed of the others.
 //! 4. Pairs are counted one by one, in time that grows with the square of the number of things: for rankings of a few.
 
-use crate::{Bootstrap, Measured, bootstrap_mean};
+use crate::{Bootstrap, Clusters, Measured};
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one person, by number, says of one item's answers: ranks from 1 for the best, equal for ties, `None` where they have
+/// not ranked an answer. A shorter list has not ranked the rest.
+pub type RanksOf = (usize, Vec<Option<u32>>);
 
 /// Kendall's τ_b of two lists of scores of the same things, from −1 (reversed) to 1 (the same order).
 ///
@@ -79,14 +87,9 @@ pub fn kendall_w(people: &[Vec<f64>]) -> Option<f64> {
     let (m, k) = (people.len() as f64, things as f64);
     let (mut sums, mut ties) = (vec![0.0; things], 0.0);
     for row in people {
-        let mut sorted = row.clone();
-        sorted.sort_by(f64::total_cmp);
-        for (sum, v) in sums.iter_mut().zip(row) {
-            let below = sorted.partition_point(|w| w < v) as f64;
-            let tied = sorted.partition_point(|w| w <= v) as f64 - below;
-            *sum += below + 0.5 * (tied + 1.0);
-            ties += tied * tied - 1.0; // over the t things of a tie: t³ − t
-        }
+        let (ranks, tied) = mid_ranks(row);
+        sums.iter_mut().zip(ranks).for_each(|(sum, rank)| *sum += rank);
+        ties += tied;
     }
     let mean = 0.5 * m * (k + 1.0);
     let spread = sums.iter().map(|r| (r - mean).powi(2)).sum::<f64>();
@@ -94,46 +97,57 @@ pub fn kendall_w(people: &[Vec<f64>]) -> Option<f64> {
     (most > 0.0).then(|| 12.0 * spread / most)
 }
 
-/// The mean τ_b over pairs of people who ranked the same item, clustered by item: `items[item][person][answer]`, ranks
-/// from 1 for the best, equal for ties, `None` where the person has not ranked the answer. n counts items with such a
-/// pair.
+/// The mid-ranks of a row, and the sum of t³ − t over its ties.
+fn mid_ranks(row: &[f64]) -> (Vec<f64>, f64) {
+    let mut sorted = row.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let mut ties = 0.0;
+    let mid = |v: &f64| {
+        let below = sorted.partition_point(|w| w < v) as f64;
+        let tied = sorted.partition_point(|w| w <= v) as f64 - below;
+        ties += tied * tied - 1.0; // over the t things of a tie: t³ − t
+        below + 0.5 * (tied + 1.0)
+    };
+    (row.iter().map(mid).collect(), ties)
+}
+
+/// The mean τ_b over pairs of people who ranked the same item. n counts items with such a pair, or people in one.
 ///
 /// A pair of people with fewer than two answers in common, or of whom one ties all of those, has no τ and is left out.
-/// A shorter list of ranks has not ranked the rest. Undefined, with a reason, where no pair is left.
+/// Undefined, with a reason, where no pair is left.
 ///
 /// ```
-/// use trimtab_stats::{Bootstrap, mean_tau};
-/// let ranks = |r: [u32; 3]| r.map(Some).to_vec();
+/// use trimtab_stats::{Bootstrap, Clusters, mean_tau};
+/// let ranks = |person, r: [u32; 3]| (person, r.map(Some).to_vec());
 /// // Three pairs of people: the same order, and twice one pair of answers of three reversed.
-/// let item = vec![ranks([1, 2, 3]), ranks([1, 2, 3]), ranks([1, 3, 2])];
-/// let tau = mean_tau(&[item], &Bootstrap::default());
+/// let item = vec![ranks(0, [1, 2, 3]), ranks(1, [1, 2, 3]), ranks(2, [1, 3, 2])];
+/// let tau = mean_tau(&[item], Clusters::Items, &Bootstrap::default());
 /// assert!((tau.value.unwrap() - (1.0 + 1.0 / 3.0 + 1.0 / 3.0) / 3.0).abs() < 1e-12);
 /// ```
 #[must_use]
-pub fn mean_tau(items: &[Vec<Vec<Option<u32>>>], how: &Bootstrap) -> Measured {
-    over_pairs_of_people(items, how, |common, taus| {
+pub fn mean_tau(items: &[Vec<RanksOf>], clusters: Clusters, how: &Bootstrap) -> Measured {
+    over_pairs_of_people(items, clusters, how, |common, taus| {
         let (x, y): (Vec<f64>, Vec<f64>) = common.iter().map(|&(a, b)| (f64::from(a), f64::from(b))).unzip();
         taus.extend(tau_b(&x, &y));
     })
 }
 
 /// Of the pairs of answers that two people have both put in a strict order, the share on which they agree, over all
-/// pairs of people of all items, clustered by item. 1 is full agreement, ½ is chance. Ranks as for [`mean_tau`].
+/// pairs of people of all items. 1 is full agreement, ½ is chance. n is that of [`mean_tau`].
 ///
 /// Pairs of answers that either person ties are left out. Undefined, with a reason, where none is left.
 ///
 /// ```
-/// use trimtab_stats::{Bootstrap, pair_agreement};
-/// let ranks = |r: [u32; 3]| r.map(Some).to_vec();
+/// use trimtab_stats::{Bootstrap, Clusters, pair_agreement};
+/// let ranks = |person, r: [u32; 3]| (person, r.map(Some).to_vec());
+/// let agreement = |a, b| pair_agreement(&[vec![ranks(0, a), ranks(1, b)]], Clusters::Items, &Bootstrap::default()).value;
 /// // Three pairs of answers; the second person ties the last two, and has the first against the third reversed.
-/// let share = pair_agreement(&[vec![ranks([1, 2, 3]), ranks([2, 3, 1])]], &Bootstrap::default());
-/// assert!((share.value.unwrap() - 1.0 / 3.0).abs() < 1e-12); // only 0 before 1
-/// let tied = pair_agreement(&[vec![ranks([1, 2, 3]), ranks([1, 2, 2])]], &Bootstrap::default());
-/// assert_eq!(tied.value, Some(1.0)); // the tied pair is left out
+/// assert!((agreement([1, 2, 3], [2, 3, 1]).unwrap() - 1.0 / 3.0).abs() < 1e-12); // only 0 before 1
+/// assert_eq!(agreement([1, 2, 3], [1, 2, 2]), Some(1.0)); // the tied pair is left out
 /// ```
 #[must_use]
-pub fn pair_agreement(items: &[Vec<Vec<Option<u32>>>], how: &Bootstrap) -> Measured {
-    over_pairs_of_people(items, how, |common, agreed| {
+pub fn pair_agreement(items: &[Vec<RanksOf>], clusters: Clusters, how: &Bootstrap) -> Measured {
+    over_pairs_of_people(items, clusters, how, |common, agreed| {
         for (i, (a, b)) in common.iter().enumerate() {
             for (c, d) in &common[..i] {
                 let orders = (a.cmp(c), b.cmp(d));
@@ -145,29 +159,135 @@ pub fn pair_agreement(items: &[Vec<Vec<Option<u32>>>], how: &Bootstrap) -> Measu
     })
 }
 
+/// Numbers from 0 for those in `people`, in their order.
+fn numbers(people: impl Iterator<Item = usize>) -> BTreeMap<usize, usize> {
+    let named: BTreeSet<usize> = people.collect();
+    named.into_iter().enumerate().map(|(number, person)| (person, number)).collect()
+}
+
 /// The mean of what `add` finds in the ranks (first person's, second person's) of the answers that two people have both
-/// ranked, over all pairs of people, clustered by item.
+/// ranked, over all pairs of unlike people.
 fn over_pairs_of_people(
-    items: &[Vec<Vec<Option<u32>>>],
+    items: &[Vec<RanksOf>],
+    clusters: Clusters,
     how: &Bootstrap,
     add: impl Fn(&[(u32, u32)], &mut Vec<f64>),
 ) -> Measured {
-    let mut clusters: Vec<Vec<f64>> = Vec::new();
-    for people in items {
-        let mut found = Vec::new();
-        for (i, first) in people.iter().enumerate() {
-            for second in &people[..i] {
+    /// Of two people on an item: their numbers, and sum and number of what was found.
+    struct Pair {
+        item: usize,
+        people: [usize; 2],
+        sum: f64,
+        count: f64,
+    }
+    let (mut pairs, mut kept, mut found) = (Vec::new(), 0, Vec::new());
+    for of_item in items {
+        let before = pairs.len();
+        for (i, (a, first)) in of_item.iter().enumerate() {
+            for (b, second) in of_item[..i].iter().filter(|(b, _)| a != b) {
                 let common: Vec<(u32, u32)> = first.iter().zip(second).filter_map(|(a, b)| a.zip(*b)).collect();
+                found.clear();
                 add(&common, &mut found);
+                if !found.is_empty() {
+                    let (sum, count) = (found.iter().sum(), found.len() as f64);
+                    pairs.push(Pair { item: kept, people: [*a, *b], sum, count });
+                }
             }
         }
-        clusters.push(found);
+        kept += usize::from(pairs.len() > before);
     }
-    if clusters.iter().all(Vec::is_empty) {
+    if pairs.is_empty() {
         let reason = format!("in none of {} items have two people put the same two answers in an order", items.len());
         return Measured::undefined(0, reason);
     }
-    bootstrap_mean(&clusters, how)
+    let number = numbers(pairs.iter().flat_map(|pair| pair.people));
+    for pair in &mut pairs {
+        pair.people = pair.people.map(|person| number[&person]);
+    }
+    clusters.resample((kept, number.len()), how, |of_items, of_people| {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for pair in &pairs {
+            let weight = of_items[pair.item] * of_people[pair.people[0]] * of_people[pair.people[1]];
+            sum += weight * pair.sum;
+            count += weight * pair.count;
+        }
+        (count > 0.0).then(|| sum / count)
+    })
+}
+
+/// The mean of Kendall's W over items, each ranked whole by at least two people: `items[item]` holds (person, ranks or scores).
+/// n counts those items, or the people who ranked them.
+///
+/// Items that [`kendall_w`] refuses are left out. Undefined, with a reason, where none is left, and where somebody has two
+/// rows for an item.
+///
+/// ```
+/// use trimtab_stats::{Bootstrap, Clusters, mean_w};
+/// // W is 0.75 in the first (see `kendall_w`) and 1 in the second.
+/// let first = vec![(0, vec![1.0, 2.0, 3.0]), (1, vec![1.0, 3.0, 2.0])];
+/// let second = vec![(0, vec![2.0, 1.0]), (2, vec![2.0, 1.0])];
+/// let w = mean_w(&[first, second], Clusters::Items, &Bootstrap::default());
+/// assert!((w.value.unwrap() - 0.875).abs() < 1e-12);
+/// ```
+#[must_use]
+pub fn mean_w(items: &[Vec<(usize, Vec<f64>)>], clusters: Clusters, how: &Bootstrap) -> Measured {
+    /// One item: people, covariances of their mid-ranks times the number of things, (t³ − t) of each, and k³ − k.
+    struct Item {
+        people: Vec<usize>,
+        covariance: Vec<f64>,
+        ties: Vec<f64>,
+        most: f64,
+    }
+    let mut kept = Vec::new();
+    for (place, of_item) in items.iter().enumerate() {
+        let mut seen = BTreeSet::new();
+        if let Some((person, _)) = of_item.iter().find(|(person, _)| !seen.insert(*person)) {
+            return Measured::undefined(items.len() as u64, format!("person {person} has two rows for item {place}"));
+        }
+        let rows: Vec<Vec<f64>> = of_item.iter().map(|(_, row)| row.clone()).collect();
+        if kendall_w(&rows).is_none() {
+            continue;
+        }
+        let (ranks, ties): (Vec<Vec<f64>>, Vec<f64>) = rows.iter().map(|row| mid_ranks(row)).unzip();
+        let k = rows[0].len() as f64;
+        let centred = |row: &[f64], j: usize| row[j] - 0.5 * (k + 1.0);
+        let products = |a: &Vec<f64>, b: &Vec<f64>| (0..rows[0].len()).map(|j| centred(a, j) * centred(b, j)).sum();
+        let covariance = ranks.iter().flat_map(|a| ranks.iter().map(move |b| products(a, b))).collect();
+        let people = of_item.iter().map(|(person, _)| *person).collect();
+        kept.push(Item { people, covariance, ties, most: k * k * k - k });
+    }
+    if kept.is_empty() {
+        return Measured::undefined(0, format!("none of {} items is ranked whole by two people", items.len()));
+    }
+    let number = numbers(kept.iter().flat_map(|item| item.people.iter().copied()));
+    clusters.resample((kept.len(), number.len()), how, |of_items, of_people| {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for (item, weight) in kept.iter().zip(of_items) {
+            let m = item.people.len();
+            let w: Vec<f64> = item.people.iter().map(|person| of_people[number[person]]).collect();
+            let total = w.iter().sum::<f64>();
+            let pairs = total * total - w.iter().map(|w| w * w).sum::<f64>();
+            if pairs <= 0.0 || *weight == 0.0 {
+                continue;
+            }
+            let (mut unlike, mut own) = (0.0, 0.0);
+            for a in 0..m {
+                own += w[a] * item.covariance[a * m + a];
+                for b in (0..m).filter(|b| *b != a) {
+                    unlike += w[a] * w[b] * item.covariance[a * m + b];
+                }
+            }
+            let people = m as f64;
+            let spread = people * (people - 1.0) * unlike / pairs + people * own / total;
+            let ties = people * w.iter().zip(&item.ties).map(|(w, t)| w * t).sum::<f64>() / total;
+            let most = people * people * item.most - people * ties;
+            if most > 0.0 {
+                sum += weight * 12.0 * spread / most;
+                count += weight;
+            }
+        }
+        (count > 0.0).then(|| sum / count)
+    })
 }
 
 #[cfg(test)]
@@ -242,16 +362,16 @@ mod tests {
         let planted: f64 = p * p + (1.0 - p) * (1.0 - p);
         let (mut shares, mut taus) = (0, 0);
         for seed in 0..rounds {
-            let items: Vec<Vec<Vec<Option<u32>>>> = (0..150)
+            let items: Vec<Vec<RanksOf>> = (0..150)
                 .map(|_| {
                     let mut person =
                         || if draws.uniform() < p { vec![Some(2), Some(1)] } else { vec![Some(1), Some(2)] };
-                    vec![person(), person(), person()]
+                    vec![(0, person()), (1, person()), (2, person())]
                 })
                 .collect();
             let how = Bootstrap { seed, ..FAST };
-            shares += u32::from(pair_agreement(&items, &how).interval.unwrap().contains(planted));
-            taus += u32::from(mean_tau(&items, &how).interval.unwrap().contains(2.0 * planted - 1.0));
+            shares += u32::from(pair_agreement(&items, Clusters::Items, &how).interval.unwrap().contains(planted));
+            taus += u32::from(mean_tau(&items, Clusters::Items, &how).interval.unwrap().contains(2.0 * planted - 1.0));
         }
         for inside in [shares, taus] {
             let coverage = f64::from(inside) / rounds as f64;
@@ -263,19 +383,80 @@ mod tests {
     #[test]
     fn gaps_are_left_out() {
         let item = vec![
-            vec![Some(1), Some(2), None, Some(3)],
-            vec![Some(2), Some(1), Some(3)],
-            vec![None, None, Some(1), None],
-            vec![Some(4), Some(4), Some(4), Some(9)],
+            (0, vec![Some(1), Some(2), None, Some(3)]),
+            (1, vec![Some(2), Some(1), Some(3)]),
+            (2, vec![None, None, Some(1), None]),
+            (3, vec![Some(4), Some(4), Some(4), Some(9)]),
         ];
         // First and second: answers 0 and 1, opposite. First and fourth: 0, 1, 3 with one tie, two pairs agree.
-        let tau = mean_tau(&[item.clone(), vec![]], &FAST);
+        let tau = mean_tau(&[item.clone(), vec![]], Clusters::Items, &FAST);
         assert!((tau.value.unwrap() - (1.0 / 6f64.sqrt() - 0.5)).abs() < 1e-12);
-        let share = pair_agreement(&[item, vec![]], &FAST);
+        let share = pair_agreement(&[item, vec![]], Clusters::Items, &FAST);
         assert!((share.value.unwrap() - 2.0 / 3.0).abs() < 1e-12 && share.n == 1);
-        for none in [mean_tau(&[vec![vec![Some(1)]; 3], vec![]], &FAST), pair_agreement(&[], &FAST)] {
+        let one = vec![(0, vec![Some(1)]), (1, vec![Some(1)]), (2, vec![Some(1)])];
+        let twice = vec![(0, vec![Some(1), Some(2)]), (0, vec![Some(1), Some(2)])];
+        let tau = |items: &[Vec<RanksOf>]| mean_tau(items, Clusters::Items, &FAST);
+        for none in [tau(&[one, vec![]]), tau(&[twice]), pair_agreement(&[], Clusters::People, &FAST)] {
             assert!(none.value.is_none() && none.reason.unwrap().starts_with("in none of "));
         }
+    }
+
+    /// People differ in how often they reverse a pair, and few of them rank many items: over people the interval covers what a
+    /// fresh crowd would agree on, over items it is far too narrow for that.
+    #[test]
+    fn people_are_drawn_with_all_that_they_said() {
+        let mut draws = Draws::new(30);
+        // A person follows the shared order with chance ½ or 1: two of them agree with chance ¾² + ¼² in the mean.
+        let (rounds, planted) = (150, 0.625);
+        let (mut by_person, mut by_item) = (0, 0);
+        for seed in 0..rounds {
+            let right: Vec<f64> = (0..16).map(|_| if draws.uniform() < 0.5 { 0.5 } else { 1.0 }).collect();
+            let item = |draws: &mut Draws| -> Vec<RanksOf> {
+                let first = (16.0 * draws.uniform()) as usize;
+                let people = (0..4).map(|i| (first + 5 * i) % 16);
+                let said = |draws: &mut Draws, p: usize| {
+                    let ranks = if draws.uniform() < right[p] { [1, 2] } else { [2, 1] };
+                    (p, ranks.map(Some).to_vec())
+                };
+                people.map(|p| said(draws, p)).collect()
+            };
+            let items: Vec<Vec<RanksOf>> = (0..300).map(|_| item(&mut draws)).collect();
+            let how = Bootstrap { seed, ..FAST };
+            let covers = |clusters| pair_agreement(&items, clusters, &how).interval.unwrap().contains(planted);
+            by_person += u32::from(covers(Clusters::People));
+            by_item += u32::from(covers(Clusters::Items));
+        }
+        let share = |x: u32| f64::from(x) / rounds as f64;
+        assert!((0.87..1.0).contains(&share(by_person)), "{}", share(by_person));
+        assert!(share(by_item) < 0.7, "{}", share(by_item));
+    }
+
+    /// Laws of the mean W: of one item it is that item's W, ties included, whatever is drawn; everybody alike is 1 in every
+    /// resample; and over people its interval holds W, whose copies would else push it up.
+    #[test]
+    fn mean_w_of_items() {
+        let mut draws = Draws::new(31);
+        let mut row = |shared: &[f64]| shared.iter().map(|v| (v + 2.0 * draws.normal()).round()).collect::<Vec<f64>>();
+        let shared = [1.0, 2.0, 3.0, 4.0, 5.0];
+        let rows: Vec<(usize, Vec<f64>)> = (0..12).map(|p| (p, row(&shared))).collect();
+        let alone: Vec<Vec<f64>> = rows.iter().map(|r| r.1.clone()).collect();
+        for clusters in [Clusters::Items, Clusters::People] {
+            let w = mean_w(std::slice::from_ref(&rows), clusters, &FAST);
+            assert!((w.value.unwrap() - kendall_w(&alone).unwrap()).abs() < 1e-12);
+            let same = vec![
+                (0, vec![1.0, 1.0, 2.0]),
+                (1, vec![1.0, 1.0, 2.0]),
+                (2, vec![1.0, 1.0, 2.0]),
+                (3, vec![1.0, 1.0, 2.0]),
+            ];
+            let all = mean_w(&[same.clone(), same], clusters, &FAST).interval.unwrap();
+            assert!((all.low - 1.0).abs() < 1e-12 && (all.high - 1.0).abs() < 1e-12);
+        }
+        let interval = mean_w(std::slice::from_ref(&rows), Clusters::People, &FAST).interval.unwrap();
+        assert!(interval.contains(kendall_w(&alone).unwrap()), "{interval:?}");
+        let reason = |items: &[Vec<(usize, Vec<f64>)>]| mean_w(items, Clusters::People, &FAST).reason.unwrap();
+        assert_eq!(reason(&[vec![(0, vec![1.0, 2.0])]]), "none of 1 items is ranked whole by two people");
+        assert_eq!(reason(&[vec![(3, vec![1.0, 2.0]), (3, vec![1.0, 2.0])]]), "person 3 has two rows for item 0");
     }
 
     #[test]

@@ -11,12 +11,14 @@
 //! 1. Units with fewer than two values have no pair and are left out everywhere; n counts the others.
 //! 2. Krippendorff's ordinal distance from c to k is Σ n(g) over the values g from c to k, less half of n(c) and of
 //!    n(k). That is the difference of their mid-ranks among all values, which is how it is computed.
-//! 3. The interval is the percentile bootstrap over units, with ordinal distances taken anew in each resample.
-//!    Krippendorff draws single pairs instead, as if they were independent; labels of one unit are not.
+//! 3. The interval is the percentile bootstrap over units or over people, with ordinal distances taken anew in each resample.
+//!    Krippendorff draws single pairs instead, as if they were independent; labels of one unit are not. Where people are
+//!    drawn, a pair of them weighs the product of how often each was, and nobody agrees with themselves: a unit's mean over
+//!    pairs is Σ w·w′·d²/Σ w·w′ over its pairs of unlike people.
 //! 4. Two values of one person for one unit are not agreement between people: that is refused with a reason.
 
-use crate::{Bootstrap, Measured, bootstrap_statistic, measured::not_finite};
-use std::collections::BTreeSet;
+use crate::{Bootstrap, Clusters, Measured, measured::not_finite};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How far two values are apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,14 +37,19 @@ pub enum Distance {
 /// value is not finite, or a person has two values for one unit.
 ///
 /// ```
-/// use trimtab_stats::{Bootstrap, Distance, krippendorff_alpha};
+/// use trimtab_stats::{Bootstrap, Clusters, Distance, krippendorff_alpha};
 /// // Values 0, 0 and 0, 1. Of the 4·3 ordered pairs of values 6 differ; within units, 1·2 of 4: α = 1 − (2/4)/(6/12).
 /// let units = [vec![(0, 0.0), (1, 0.0)], vec![(0, 0.0), (1, 1.0)]];
-/// let alpha = krippendorff_alpha(&units, Distance::Nominal, &Bootstrap::default());
+/// let alpha = krippendorff_alpha(&units, Distance::Nominal, Clusters::Items, &Bootstrap::default());
 /// assert!(alpha.value.unwrap().abs() < 1e-12);
 /// ```
 #[must_use]
-pub fn krippendorff_alpha(units: &[Vec<(usize, f64)>], metric: Distance, how: &Bootstrap) -> Measured {
+pub fn krippendorff_alpha(
+    units: &[Vec<(usize, f64)>],
+    metric: Distance,
+    clusters: Clusters,
+    how: &Bootstrap,
+) -> Measured {
     let values: Vec<f64> = units.iter().flatten().map(|v| v.1).collect();
     if let Some(reason) = not_finite(&values) {
         return Measured::undefined(units.len() as u64, reason);
@@ -54,12 +61,17 @@ pub fn krippendorff_alpha(units: &[Vec<(usize, f64)>], metric: Distance, how: &B
         }
     }
     // −0 + 0 is 0, so that the two are one value. Single values are not pairable, and do not count.
-    let paired = || units.iter().filter(|u| u.len() > 1).map(|u| u.iter().map(|v| v.1 + 0.0));
-    let mut sorted: Vec<f64> = paired().flatten().collect();
+    let paired = || units.iter().filter(|u| u.len() > 1);
+    let mut sorted: Vec<f64> = paired().flatten().map(|v| v.1 + 0.0).collect();
     sorted.sort_by(f64::total_cmp);
     sorted.dedup();
     let place = |v: f64| sorted.partition_point(|w| *w < v);
-    let kept: Vec<Vec<usize>> = paired().map(|unit| unit.map(place).collect()).collect();
+    let mut people: BTreeMap<usize, usize> = paired().flatten().map(|v| (v.0, 0)).collect();
+    for (number, person) in people.values_mut().enumerate() {
+        *person = number;
+    }
+    let kept: Vec<Vec<(usize, usize)>> =
+        paired().map(|unit| unit.iter().map(|&(person, v)| (people[&person], place(v + 0.0))).collect()).collect();
     let n = kept.len() as u64;
     match sorted.len() {
         0 => return Measured::undefined(0, format!("none of {} units has two values", units.len())),
@@ -70,10 +82,14 @@ pub fn krippendorff_alpha(units: &[Vec<(usize, f64)>], metric: Distance, how: &B
     let (low, half_range) = (sorted[0], 0.5 * sorted[sorted.len() - 1] - 0.5 * sorted[0]);
     let mut scores: Vec<f64> = sorted.iter().map(|v| (0.5 * v - 0.5 * low) / half_range).collect();
     let mut counts = vec![0.0; sorted.len()];
-    bootstrap_statistic(kept.len(), how, |drawn| {
+    clusters.resample((kept.len(), people.len()), how, |of_units, of_people| {
+        let pairable = |unit: &[(usize, usize)]| unit.iter().filter(|v| of_people[v.0] > 0.0).count() > 1;
+        let drawn = || kept.iter().zip(of_units).filter(|(unit, w)| **w > 0.0 && pairable(unit));
         counts.fill(0.0);
-        for &v in drawn.iter().flat_map(|&u| &kept[u]) {
-            counts[v] += 1.0;
+        for (unit, of_unit) in drawn() {
+            for &(person, v) in unit {
+                counts[v] += of_unit * of_people[person];
+            }
         }
         let total = counts.iter().sum::<f64>();
         if metric == Distance::Ordinal {
@@ -83,31 +99,39 @@ pub fn krippendorff_alpha(units: &[Vec<(usize, f64)>], metric: Distance, how: &B
                 below += count;
             }
         }
-        let observed = drawn.iter().map(|&u| within(&kept[u], metric, &scores)).sum::<f64>() / total;
+        let observed = drawn().map(|(unit, w)| w * within(unit, of_people, metric, &scores)).sum::<f64>() / total;
         let expected = match metric {
             Distance::Nominal => total * total - counts.iter().map(|c| c * c).sum::<f64>(),
-            _ => spread(total, || counts.iter().copied().zip(scores.iter().copied())),
+            _ => spread(|| counts.iter().copied().zip(scores.iter().copied())),
         } / (total * (total - 1.0));
         // In counts, since a spread may be 1e-33 by rounding where it should be 0.
         (counts.iter().filter(|&&c| c > 0.0).count() > 1).then(|| 1.0 - observed / expected)
     })
 }
 
-/// The sum of squared distances over the ordered pairs of values of a unit, divided by one less than their number.
-fn within(unit: &[usize], metric: Distance, scores: &[f64]) -> f64 {
-    let m = unit.len() as f64;
-    if unit.iter().all(|v| *v == unit[0]) {
+/// The weight of a unit's values, times the mean squared distance of its pairs of unlike people.
+fn within(unit: &[(usize, usize)], of_people: &[f64], metric: Distance, scores: &[f64]) -> f64 {
+    let mut values = unit.iter().map(|&(person, v)| (of_people[person], v)).filter(|(w, _)| *w > 0.0);
+    let Some((_, first)) = values.next() else { return 0.0 };
+    if values.all(|(_, v)| v == first) {
         return 0.0;
     }
+    let weighted = || unit.iter().map(|&(person, v)| (of_people[person], v));
+    let total = weighted().map(|(w, _)| w).sum::<f64>();
+    // Of unlike people: a person has one value here, so that their distance to themselves adds nothing to the sum.
+    let pairs = total * total - weighted().map(|(w, _)| w * w).sum::<f64>();
     let sum = match metric {
-        Distance::Nominal => unit.iter().map(|a| unit.iter().filter(|b| a != *b).count() as f64).sum(),
-        _ => spread(m, || unit.iter().map(|&v| (1.0, scores[v]))),
+        Distance::Nominal => {
+            weighted().map(|(w, a)| w * weighted().filter(|(_, b)| a != *b).map(|(w, _)| w).sum::<f64>()).sum::<f64>()
+        }
+        _ => spread(|| weighted().map(|(w, v)| (w, scores[v]))),
     };
-    sum / (m - 1.0)
+    total * sum / pairs
 }
 
 /// Σ w·w′·(s − s′)² over the ordered pairs of (weight, score), as 2·total·Σ w·(s − mean)².
-fn spread<I: Iterator<Item = (f64, f64)>>(total: f64, values: impl Fn() -> I) -> f64 {
+fn spread<I: Iterator<Item = (f64, f64)>>(values: impl Fn() -> I) -> f64 {
+    let total = values().map(|(w, _)| w).sum::<f64>();
     let mean = values().map(|(w, s)| w * s).sum::<f64>() / total;
     2.0 * total * values().map(|(w, s)| w * (s - mean).powi(2)).sum::<f64>()
 }
@@ -121,7 +145,7 @@ mod tests {
     const ALL: [Distance; 3] = [Distance::Nominal, Distance::Ordinal, Distance::Interval];
 
     fn value(units: &[Vec<(usize, f64)>], metric: Distance) -> f64 {
-        krippendorff_alpha(units, metric, &Bootstrap { resamples: 0, ..FAST }).value.unwrap()
+        krippendorff_alpha(units, metric, Clusters::Items, &Bootstrap { resamples: 0, ..FAST }).value.unwrap()
     }
 
     /// Krippendorff's own example, four observers, twelve units, gaps: *Computing Krippendorff's Alpha-Reliability*
@@ -136,7 +160,7 @@ mod tests {
             })
             .collect();
         for (metric, known) in ALL.into_iter().zip([0.743, 0.815, 0.849]) {
-            let alpha = krippendorff_alpha(&units, metric, &FAST);
+            let alpha = krippendorff_alpha(&units, metric, Clusters::Items, &FAST);
             assert!((alpha.value.unwrap() - known).abs() < 5e-4, "{metric:?}: {alpha:?}");
             assert!(alpha.n == 11 && alpha.interval.unwrap().contains(known)); // one unit has a single value
         }
@@ -206,7 +230,7 @@ mod tests {
                     (0..3).map(|person| (person, level + draws.normal())).collect()
                 })
                 .collect();
-            let alpha = krippendorff_alpha(&units, Distance::Interval, &Bootstrap { seed, ..FAST });
+            let alpha = krippendorff_alpha(&units, Distance::Interval, Clusters::Items, &Bootstrap { seed, ..FAST });
             inside += u32::from(alpha.interval.unwrap().contains(0.8));
         }
         let coverage = f64::from(inside) / rounds as f64;
@@ -216,7 +240,8 @@ mod tests {
     #[test]
     fn what_is_undefined_says_why() {
         for metric in ALL {
-            let reason = |units: &[Vec<(usize, f64)>]| krippendorff_alpha(units, metric, &FAST).reason.unwrap();
+            let reason =
+                |units: &[Vec<(usize, f64)>]| krippendorff_alpha(units, metric, Clusters::Items, &FAST).reason.unwrap();
             assert_eq!(reason(&[]), "none of 0 units has two values");
             assert_eq!(reason(&[vec![(0, 1.0)], vec![], vec![(1, 2.0)]]), "none of 3 units has two values");
             assert_eq!(reason(&[vec![(0, 0.0), (1, -0.0)], vec![(0, 3.0)]]), "all values are the same");
@@ -224,7 +249,7 @@ mod tests {
             assert_eq!(reason(&[vec![(0, 1.0), (1, f64::NAN)]]), "1 of 2 values are not finite");
             assert_eq!(reason(&[vec![(0, 1.0), (1, 2.0)]]), "one unit has no interval");
             let wide = [vec![(0, f64::MAX), (1, f64::MAX)], vec![(0, f64::MIN), (1, 0.0)]];
-            assert!(krippendorff_alpha(&wide, metric, &FAST).value.unwrap().is_finite());
+            assert!(krippendorff_alpha(&wide, metric, Clusters::Items, &FAST).value.unwrap().is_finite());
         }
     }
 }

@@ -4,9 +4,9 @@ use super::event::Millis;
 use super::pages::view::{AdminView, ItemRow, ItemView, PersonRow};
 use super::show::{conversation, saved, title};
 use super::state::{Person, Recorded, State};
-use crate::CrowdReport;
+use crate::{Agreement, CrowdReport, agreement};
 use std::collections::BTreeMap;
-use trimtab_stats::{Bootstrap, Distance, Measured, Rate, krippendorff_alpha, mean_tau, median, pair_agreement};
+use trimtab_stats::{Bootstrap, Measured, RanksOf, Rate, median};
 
 /// Items listed as those on which people disagree most.
 const HARDEST: usize = 20;
@@ -54,29 +54,19 @@ fn agreeing(a: &[Option<u32>], b: &[Option<u32>]) -> (u64, u64) {
     (agree, all)
 }
 
-/// How people agree, by the name of the figure.
-fn agreement(items: &[Ranked<'_>]) -> Vec<(String, Measured)> {
-    let ranks: Vec<Vec<Vec<Option<u32>>>> = items.iter().map(|item| item.ranks.clone()).collect();
+/// How people agree.
+fn agree(items: &[Ranked<'_>]) -> Vec<Agreement> {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
-    for person in items.iter().flat_map(|item| &item.people) {
-        let next = numbers.len();
-        numbers.entry(person).or_insert(next);
+    let mut ranks: Vec<Vec<RanksOf>> = Vec::with_capacity(items.len());
+    for item in items {
+        let mut of_item = Vec::new();
+        for (person, row) in item.people.iter().zip(&item.ranks) {
+            let next = numbers.len();
+            of_item.push((*numbers.entry(person).or_insert(next), row.clone()));
+        }
+        ranks.push(of_item);
     }
-    // A unit is an answer; its values are the ranks that people gave it.
-    let units = items.iter().flat_map(|item| {
-        let answers = item.ranks.first().map_or(0, Vec::len);
-        let numbers = &numbers;
-        (0..answers).map(move |answer| {
-            let given = item.people.iter().zip(&item.ranks);
-            given.filter_map(|(person, row)| Some((*numbers.get(person)?, f64::from(row[answer]?)))).collect()
-        })
-    });
-    let units: Vec<Vec<(usize, f64)>> = units.collect();
-    vec![
-        ("agreement_pairs".into(), pair_agreement(&ranks, &quick())),
-        ("agreement_alpha".into(), krippendorff_alpha(&units, Distance::Ordinal, &quick())),
-        ("agreement_tau".into(), mean_tau(&ranks, &quick())),
-    ]
+    agreement(&ranks, &quick())
 }
 
 fn item_row(state: &State, item: &Ranked<'_>) -> ItemRow {
@@ -147,7 +137,7 @@ pub fn overview(state: &State, now: Millis) -> AdminView {
     AdminView {
         hours,
         judged: state.progress(),
-        agreement: agreement(&items),
+        agreement: agree(&items),
         people: state.people.values().map(|person| person_row(state, person, &items)).collect(),
         hardest,
         guideline: state.guideline.0.clone(),

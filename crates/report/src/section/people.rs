@@ -6,6 +6,17 @@ use crate::html::{Cell, aside, table};
 use crate::read::Run;
 use trimtab_people::{COVARIATES, CrowdJudge, CrowdReport, UNITS};
 
+/// What a figure of agreement is called.
+fn figure(name: &str) -> &str {
+    match name {
+        "pairs" => "pairs ordered alike",
+        "alpha" => "Krippendorff's α, ordinal",
+        "tau" => "Kendall's τ-b, mean over pairs of people",
+        "w" => "Kendall's W, mean over items ranked whole",
+        other => other,
+    }
+}
+
 /// The section.
 #[must_use]
 pub fn people(run: &Run) -> String {
@@ -15,21 +26,27 @@ pub fn people(run: &Run) -> String {
     };
     let mut body = aside(
         "How to read",
-        "Agreement is over pairs of answers that two people both put in an order. Reliability is an inverse temperature: about 1 is typical, 0 a coin, below 0 somebody who ranks against the others. A bias is what sways a person beside the quality that others see; coefficients are log-odds, relative to the crowd.",
+        "Agreement is over pairs of answers that two people both put in an order. Its interval over items says what other items would give, that over people what other people would. Reliability is an inverse temperature: about 1 is typical, 0 a coin, below 0 somebody who ranks against the others. A bias is what sways a person beside the quality that others see; coefficients are log-odds, relative to the crowd.",
     );
     let mut rows: Vec<Vec<Cell>> = crowd
         .agreement
         .iter()
-        .map(|(name, m)| {
-            vec![Cell::text(name), Cell::measured(m, &Unit::Of(String::new())), Cell::number(format::count(m.n))]
+        .map(|a| {
+            let value = |m| Cell::measured(m, &Unit::Of(String::new()));
+            let n = |n| Cell::number(format::count(n));
+            let (items, people) = (&a.over_items, &a.over_people);
+            vec![Cell::text(figure(&a.figure)), value(items), n(items.n), value(people), n(people.n)]
         })
         .collect();
     rows.push(vec![
         Cell::text("highest accuracy of a reward model on people's pairs that this agreement allows"),
         Cell::measured(&crowd.ceiling, &Unit::Share),
         Cell::number(format::count(crowd.ceiling.n)),
+        Cell::text("–"),
+        Cell::text("–"),
     ]);
-    body += &table("Agreement", &["", "95 % interval", "items"], &rows);
+    let columns = ["", "95 % interval over items", "items", "95 % interval over people", "people"];
+    body += &table("Agreement", &columns, &rows);
     if let Some(why) = &crowd.no_fit {
         body += &table("Reliability", &["", ""], &[vec![Cell::text("of each person"), Cell::Undefined(why.clone())]]);
         return section(id, kind, &title(crowd), &body);

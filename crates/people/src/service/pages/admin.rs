@@ -3,6 +3,7 @@
 use super::html::{cut, escape, exact, percent, t, tf};
 use super::measured::{Scale, cell};
 use super::view::{AdminView, ItemRow, PersonRow};
+use crate::Agreement;
 use crate::service::messages::Messages;
 use std::fmt::Write as _;
 
@@ -79,16 +80,16 @@ fn progress(out: &mut String, view: &AdminView, m: &Messages) {
 
 fn agreement(out: &mut String, view: &AdminView, m: &Messages) {
     let mut rows = String::new();
-    for (name, measured) in &view.agreement {
-        let _ =
-            writeln!(rows, "<tr><th scope=\"row\">{}</th>{}</tr>", figure(name, m), cell(measured, Scale::Signed, m));
+    for Agreement { figure: name, over_items, over_people } in &view.agreement {
+        let cells = [over_items, over_people].map(|measured| cell(measured, Scale::Signed, m)).concat();
+        let _ = writeln!(rows, "<tr><th scope=\"row\">{}</th>{cells}</tr>", figure(name, m));
     }
     let _ = writeln!(out, "<section><h2>{}</h2>", t(m, "agreement"));
     if rows.is_empty() {
         let _ = writeln!(out, "<p>{}</p>", t(m, "agreement_none"));
     } else {
         let _ = writeln!(out, "<p class=\"quiet\">{}</p>", t(m, "agreement_help"));
-        *out += &table(&t(m, "agreement"), &[t(m, "measure"), t(m, "value")], &rows);
+        *out += &table(&t(m, "agreement"), &[t(m, "measure"), t(m, "over_items"), t(m, "over_people")], &rows);
     }
     *out += "</section>\n";
 }
@@ -96,9 +97,10 @@ fn agreement(out: &mut String, view: &AdminView, m: &Messages) {
 /// What a figure of agreement is called; a name that is not known is shown as it is.
 fn figure(name: &str, m: &Messages) -> String {
     match name {
-        "agreement_pairs" => t(m, "agreement_pairs"),
-        "agreement_alpha" => t(m, "agreement_alpha"),
-        "agreement_tau" => t(m, "agreement_tau"),
+        "pairs" => t(m, "agreement_pairs"),
+        "alpha" => t(m, "agreement_alpha"),
+        "tau" => t(m, "agreement_tau"),
+        "w" => t(m, "agreement_w"),
         other => escape(other),
     }
 }

@@ -1,5 +1,6 @@
 //! What the pages show, as data: filled by the service from its state, turned into HTML by the pages.
 
+use crate::Agreement;
 use std::collections::BTreeMap;
 use trimtab_stats::Measured;
 
@@ -137,7 +138,7 @@ pub struct AdminView {
     /// Judgements that count, and those wanted.
     pub judged: (u64, u64),
     /// Agreement by name: Krippendorff's α and so on.
-    pub agreement: Vec<(String, Measured)>,
+    pub agreement: Vec<Agreement>,
     /// Everybody.
     pub people: Vec<PersonRow>,
     /// Items on which people disagree most.
