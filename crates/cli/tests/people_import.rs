@@ -14,7 +14,19 @@ fn lines(text: &str) -> Vec<Value> {
 /// What a ranking says, apart from when and under which name it was stored.
 fn said(text: &str) -> Vec<Value> {
     let keep = |ranking: &Value| {
-        let fields = ["prompt_id", "answers", "shown", "ranks", "person", "verdict", "seconds"];
+        let fields = [
+            "prompt_id",
+            "answers",
+            "shown",
+            "ranks",
+            "person",
+            "verdict",
+            "seconds",
+            "flags",
+            "margin",
+            "comment",
+            "reason",
+        ];
         fields.iter().map(|field| ranking[*field].clone()).collect::<Value>()
     };
     let mut all: Vec<Value> = lines(text).iter().map(keep).collect();
@@ -34,9 +46,16 @@ fn tied_and_partial_rankings_survive_export_and_import() {
                 let mut ranking = Person::ranking(&task, &format!("key-{name}-{i}"));
                 let shown: Vec<String> = serde_json::from_value(ranking["shown"].clone()).unwrap();
                 match i % 3 {
-                    0 => ranking["ranks"] = json!({&shown[2]: 1, &shown[0]: 1, &shown[3]: 3}),
+                    0 => {
+                        ranking["ranks"] = json!({&shown[2]: 1, &shown[0]: 1, &shown[3]: 3});
+                        ranking["flags"] = json!({&shown[3]: ["false_claim", "harmful"]});
+                        (ranking["margin"], ranking["comment"]) = (json!(3.0), json!("the third \"is\" false"));
+                    }
                     1 => ranking["ranks"] = json!({&shown[1]: 2, &shown[3]: 1}),
-                    _ => (ranking["ranks"], ranking["verdict"]) = (json!({}), json!("cannot_judge")),
+                    _ => {
+                        (ranking["ranks"], ranking["verdict"]) = (json!({}), json!("cannot_judge"));
+                        ranking["reason"] = json!("too long");
+                    }
                 }
                 assert_eq!(person.post("/api/judgements", &ranking).status, 200);
             }

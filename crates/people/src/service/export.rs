@@ -185,6 +185,17 @@ fn beside(of: &mut Value, ranking: &Ranking) {
     if let Some(seconds) = ranking.seconds {
         of["seconds"] = json!(seconds);
     }
+    if !ranking.flags.is_empty() {
+        of["flags"] = json!(ranking.flags);
+    }
+    if let Some(margin) = ranking.margin {
+        of["margin"] = json!(margin);
+    }
+    for key in ["comment", "reason"] {
+        if let Some(words) = ranking.extra.get(key) {
+            of[key] = words.clone();
+        }
+    }
 }
 
 /// Items that were ranked, each with its rankings.

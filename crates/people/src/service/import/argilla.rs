@@ -3,7 +3,6 @@
 use super::{Found, Given, How, Record, beside, input_of, item, person_of};
 use crate::service::event::ItemAnswer;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use trimtab_text::Error;
 use trimtab_text::record::Verdict;
 
@@ -44,8 +43,7 @@ fn one(record: &Record<'_>, item: &str, response: &Value, found: &mut Found) -> 
     }
     let person = person_of(response.get("user_id"));
     let person = person.ok_or_else(|| record.wrong("responses.user_id", "is missing", "who answered"))?;
-    let mut given =
-        Given { item: item.to_owned(), person, ranks: BTreeMap::new(), shown: None, verdict: None, seconds: None };
+    let mut given = Given { item: item.to_owned(), person, ..Given::default() };
     let questions = response.get("values").and_then(Value::as_object);
     let entries = questions.and_then(|questions| {
         let ranking = questions.get("ranking").into_iter().chain(questions.values());

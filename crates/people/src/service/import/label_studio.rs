@@ -50,8 +50,7 @@ fn one(record: &Record<'_>, item: &str, annotation: &Value, found: &mut Found) -
     let person = person_of(annotation.get("completed_by"));
     let person = person.ok_or_else(|| record.wrong("annotations.completed_by", "is missing", "who answered"))?;
     let seconds = annotation.get("lead_time").and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
-    let mut given =
-        Given { item: item.to_owned(), person, ranks: BTreeMap::new(), shown: None, verdict: None, seconds };
+    let mut given = Given { item: item.to_owned(), person, seconds, ..Given::default() };
     let results = annotation.get("result").and_then(Value::as_array).into_iter().flatten();
     let ranker =
         results.filter(|result| result.get("type").is_some_and(|kind| kind == "ranker")).find_map(|r| r.get("value"));

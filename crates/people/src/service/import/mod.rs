@@ -44,7 +44,7 @@ pub struct How {
 }
 
 /// A ranking that was given elsewhere.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Given {
     /// The item.
     pub item: String,
@@ -58,6 +58,14 @@ pub struct Given {
     pub verdict: Option<Verdict>,
     /// Active time, in seconds.
     pub seconds: Option<f64>,
+    /// Answer to flags.
+    pub flags: BTreeMap<String, Vec<String>>,
+    /// Degree of preference, 1 to 4.
+    pub margin: Option<f64>,
+    /// Free words.
+    pub comment: Option<String>,
+    /// Why there is no ranking.
+    pub reason: Option<String>,
 }
 
 /// What a file held.
@@ -137,7 +145,8 @@ fn texts_of(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|text| Some(text.as_str()?.to_owned())).collect()
 }
 
-/// What our own exports put beside another tool's fields, so that nothing is lost on the way: order shown, verdict, time.
+/// What our own exports put beside another tool's fields, so that nothing is lost on the way: order shown, verdict, time, flags,
+/// margin, comment and reason.
 fn beside(record: &Record<'_>, of: &Value, given: &mut Given) -> Result<(), Error> {
     if let Some(shown) = of.get("shown").filter(|shown| !shown.is_null()) {
         let shown =
@@ -151,6 +160,13 @@ fn beside(record: &Record<'_>, of: &Value, given: &mut Given) -> Result<(), Erro
         given.verdict = Some(read);
     }
     given.seconds = of.get("seconds").and_then(Value::as_f64).filter(|s| *s >= 0.0).or(given.seconds);
+    if let Some(flags) = of.get("flags").filter(|flags| !flags.is_null()) {
+        let read = serde_json::from_value(flags.clone());
+        given.flags = read.map_err(|e| record.wrong("flags", &format!("cannot be read: {e}"), "answer to flags"))?;
+    }
+    given.margin = of.get("margin").and_then(Value::as_f64);
+    let text = |key: &str| of.get(key).and_then(Value::as_str).map(str::to_owned);
+    (given.comment, given.reason) = (text("comment"), text("reason"));
     Ok(())
 }
 

@@ -34,14 +34,7 @@ pub(super) fn read(file: &str, bytes: &[u8], how: &How, found: &mut Found) -> Re
         if let Some(person) = &how.person {
             let second = if pair.tie { 1 } else { 2 };
             let ranks = [(name(&pair.chosen), 1), (name(&pair.rejected), second)].into();
-            found.given.push(Given {
-                item: id,
-                person: person.clone(),
-                ranks,
-                shown: None,
-                verdict: None,
-                seconds: None,
-            });
+            found.given.push(Given { item: id, person: person.clone(), ranks, ..Given::default() });
         }
     }
     Ok(())
