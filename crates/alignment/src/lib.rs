@@ -8,6 +8,7 @@
 
 pub mod checkpoint;
 pub mod config;
+pub mod disagreement;
 pub mod error;
 pub mod example;
 pub mod labels;

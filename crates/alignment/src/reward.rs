@@ -29,7 +29,7 @@ use trimtab_engine::forward::{Pass, Trace};
 use trimtab_engine::model::Model;
 use trimtab_run::{Metric, Progress, stream};
 use trimtab_stats::{Measured, mean, std_dev, wilson};
-use trimtab_text::record::{Demonstration, Input, Ranking, Samples, Verdict};
+use trimtab_text::record::{Answer, Demonstration, Input, Ranking, Samples, Verdict};
 use trimtab_text::split::split_by_group;
 use trimtab_text::{Tokenizer, encode_answer};
 
@@ -68,6 +68,26 @@ impl Ranked {
         let encoded = encode_answer(tokenizer, input, answer)?;
         let end = encoded.train.iter().rposition(|&t| t).map_or(0, |i| i + 1);
         Ok(Self::unranked(Vec::new(), vec![encoded.tokens[..end].to_vec()]))
+    }
+
+    /// A record's prompt and answers, to be scored: tokens as they were sampled where the record carries them, else encoded
+    /// text, up to its end token; empty for an answer that is empty.
+    ///
+    /// # Errors
+    /// [`Error::Text`] for a prompt or an answer that the template refuses.
+    pub fn of_samples(tokenizer: &Tokenizer, record: &Samples) -> Result<Self, Error> {
+        let answer = |answer: &Answer| -> Result<Vec<u32>, Error> {
+            if !answer.tokens.is_empty() {
+                return Ok(answer.tokens.clone());
+            }
+            let encoded = encode_answer(tokenizer, &record.input, &answer.text)?;
+            let start = encoded.answer_start();
+            // Nothing after the end token: the reward model sees what the policy would have written.
+            let end = encoded.train.iter().rposition(|&t| t).map_or(start, |i| i + 1);
+            Ok(encoded.tokens[start..end].to_vec())
+        };
+        let answers = record.answers.iter().map(answer).collect::<Result<_, _>>()?;
+        Ok(Self::unranked(trimtab_text::encode::encode_input(tokenizer, &record.input)?, answers))
     }
 
     /// The loss of the answers' scores, and its gradient.
@@ -128,8 +148,9 @@ pub fn encode_rankings(
             stage.count("rankings of unknown prompts", 1);
             continue;
         };
+        let all = Ranked::of_samples(tokenizer, record)?;
         let mut ranked = Ranked {
-            prompt: trimtab_text::encode::encode_input(tokenizer, &record.input)?,
+            prompt: all.prompt,
             answers: Vec::new(),
             ranks: Vec::new(),
             soft: None,
@@ -138,19 +159,10 @@ pub fn encode_rankings(
             source: ranking.person.clone().unwrap_or_else(|| "unnamed".into()),
         };
         for id in &ranking.answers {
-            let Some(answer) = record.answers.iter().find(|a| &a.id == id) else { continue };
-            let tokens = if answer.tokens.is_empty() {
-                let encoded = encode_answer(tokenizer, &record.input, &answer.text)?;
-                let start = encoded.answer_start();
-                // Nothing after the end token: the reward model sees what the policy would have written.
-                let end = encoded.train.iter().rposition(|&t| t).map_or(start, |i| i + 1);
-                encoded.tokens[start..end].to_vec()
-            } else {
-                answer.tokens.clone()
-            };
-            ranked.answers.push(tokens);
+            let Some(place) = record.answers.iter().position(|a| &a.id == id) else { continue };
+            ranked.answers.push(all.answers[place].clone());
             ranked.ranks.push(ranking.ranks.get(id).copied());
-            ranked.gold.push(gold.and_then(|gold| gold(&record.id, &answer.text)));
+            ranked.gold.push(gold.and_then(|gold| gold(&record.id, &record.answers[place].text)));
         }
         if ranked.answers.iter().any(Vec::is_empty) {
             stage.count("rankings with an empty answer", 1);

@@ -9,7 +9,6 @@ use trimtab_alignment::reward::{self, Ranked};
 use trimtab_people::{COVARIATES, CrowdJudge, CrowdReport, UNITS, Values, crowd_report};
 use trimtab_stats::Measured;
 use trimtab_text::dataset;
-use trimtab_text::encode::encode_input;
 use trimtab_text::record::{Ranking, Samples};
 
 /// Prompts whose answers the reward model is asked about: enough for its biases, and a few seconds' work.
@@ -32,10 +31,10 @@ fn scores(run: &Path, answers: &[Samples]) -> Result<Vec<Vec<f64>>> {
     let tokenizer = sft.tokenizer(&path)?;
     let mut asked = Vec::new();
     for record in answers.iter().take(ASKED) {
-        let tokens: Vec<Vec<u32>> = record.answers.iter().map(|answer| answer.tokens.clone()).collect();
-        // An answer without tokens was not sampled here; what the model makes of it is not asked.
-        let whole = !tokens.is_empty() && tokens.iter().all(|t| !t.is_empty());
-        asked.push(if whole { Some(Ranked::unranked(encode_input(tokenizer, &record.input)?, tokens)) } else { None });
+        let ranked = Ranked::of_samples(tokenizer, record)?;
+        // An empty answer has no last token to read a score at.
+        let whole = !ranked.answers.is_empty() && ranked.answers.iter().all(|tokens| !tokens.is_empty());
+        asked.push(whole.then_some(ranked));
     }
     let given: Vec<&Ranked> = asked.iter().flatten().collect();
     let mut found = reward::scores(&model.model, &given, 4096)?.into_iter();
@@ -48,8 +47,9 @@ pub fn text(report: &CrowdReport) -> String {
         "{} rankings, {} of them without ranks; {} items ranked by more than one person\n\nagreement\n",
         report.rankings, report.without_ranks, report.shared_items
     );
-    for (name, measured) in &report.agreement {
-        let _ = writeln!(out, "  {name:<28} {}", shown(measured));
+    for a in &report.agreement {
+        let _ = writeln!(out, "  {:<28} {}, over items", a.figure, shown(&a.over_items));
+        let _ = writeln!(out, "  {:<28} {}, over people", "", shown(&a.over_people));
     }
     let _ = writeln!(out, "  {:<28} {}", "ceiling for a reward model", shown(&report.ceiling));
     if let Some(why) = &report.no_fit {

@@ -4,6 +4,7 @@ mod commands;
 mod crowd;
 mod failure;
 mod fetch;
+mod next;
 mod people_run;
 mod pipeline;
 mod press;

@@ -28,11 +28,7 @@ pub struct Web {
 /// # Errors
 /// [`Usage`] for more than nine answers; those of the store; interruption, after which the same command goes on.
 pub fn collect(stage: &Stage, run: &Path, samples: &[Samples], web: &Web) -> Result<(Vec<Samples>, Vec<Ranking>)> {
-    if let Some(record) = samples.iter().find(|record| record.answers.len() > 9) {
-        let what = format!("prompt {:?} has {} answers", record.id, record.answers.len());
-        let advice = "expected at most 9: nobody can rank more on one page\n  try: --set sample.answers=4";
-        return Err(Usage(format!("{what}\n  {advice}")).into());
-    }
+    at_most_nine(samples)?;
     let store = of_run(run);
     let desk = Desk::open(log::open(&store.display().to_string())?)?;
     let items = samples.iter().map(|record| of_samples(record.clone(), TaskArg::Rank, web.overlap)).collect();
@@ -82,4 +78,15 @@ pub fn collect(stage: &Stage, run: &Path, samples: &[Samples], web: &Web) -> Res
     answers.retain(|record| asked.contains(&record.id));
     rankings.retain(|ranking| asked.contains(&ranking.prompt_id));
     Ok((answers, rankings))
+}
+
+/// Refuses prompts with more answers than a page shows.
+///
+/// # Errors
+/// [`Usage`], naming the prompt.
+pub fn at_most_nine(samples: &[Samples]) -> Result<()> {
+    let Some(record) = samples.iter().find(|record| record.answers.len() > 9) else { return Ok(()) };
+    let what = format!("prompt {:?} has {} answers", record.id, record.answers.len());
+    let advice = "expected at most 9: nobody can rank more on one page\n  try: --set sample.answers=4";
+    Err(Usage(format!("{what}\n  {advice}")).into())
 }

@@ -1,20 +1,23 @@
 //! The loop on the world: the stages that make it and its base model, its people, and the evaluation of every checkpoint.
 
 use crate::failure::Usage;
+use crate::people_run::at_most_nine;
 use crate::pipeline::write_rankings;
 use crate::settings::cache_folder;
+use crate::simulate::turns;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use trimtab_alignment::checkpoint::{self, Checkpoint};
 use trimtab_alignment::config::Config;
 use trimtab_alignment::stage::{Stage, mean_by, ratio};
 use trimtab_audit::evaluation;
 use trimtab_engine::generate::Sampling;
-use trimtab_people::{Crowd, Perceived, Values, ceiling, simulate};
+use trimtab_people::{Crowd, Perceived, Values, ceiling};
 use trimtab_run::{Metric, Progress, config_hash, interrupt, write_atomic};
 use trimtab_text::dataset;
 use trimtab_text::record::{Answer, Prompt, Ranking, Samples};
@@ -197,7 +200,10 @@ impl WorldRun {
     pub fn rank(&self, stage: &mut Stage, run: &Path, seed: u64) -> Result<()> {
         let (seen, samples) = Self::seen(run)?;
         let samples = distinct(stage, samples);
-        let (rankings, counts) = simulate(&self.people.resolved(), &seen, &samples, seed, "sft");
+        at_most_nine(&samples)?;
+        let seen = Arc::new(seen);
+        let values: Arc<dyn Values + Send + Sync> = Arc::clone(&seen) as _;
+        let (rankings, counts) = turns::rank(&self.people.resolved(), &values, samples.clone(), seed, stage.quiet)?;
         let preferred = people_prefer_agreeing(&seen, &samples, &rankings);
         stage.measured(0, "people_prefer_agreeing", "share", &ratio(&preferred, seed))?;
         for (what, n) in [

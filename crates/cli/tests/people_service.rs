@@ -409,6 +409,13 @@ fn too_many_requests_are_asked_to_wait() {
     let limited = (0..400).map(|_| ada.get("/api/progress")).find(|answer| answer.status != 200);
     let limited = limited.expect("a limit");
     assert_eq!((limited.status, limited.header("retry-after")), (429, Some("1")));
+    // A made-up session for each request is one caller all the same, and not one who takes Bob's share.
+    let bob = service.person(&store.db, "Bob");
+    assert_eq!(bob.get("/api/progress").status, 200);
+    let url = format!("{}/api/progress", service.url);
+    let stranger = |i: u32| get(&url, &[("Authorization", &format!("Bearer made-up-{i}"))]);
+    assert!((0..400).map(stranger).any(|answer| answer.status == 429), "no limit for made-up sessions");
+    assert_eq!(bob.get("/api/progress").status, 200);
 }
 
 #[test]
@@ -571,4 +578,24 @@ fn a_run_waits_for_people_at_the_page_and_goes_on_by_itself() {
     assert!(later.env("TRIMTAB_CACHE", dir.path().join("cache")).status().unwrap().success());
     let report = run(&["people", "report", "--run", runs.join("world").to_str().unwrap()]);
     assert!(report.contains("agreement") && report.contains("ceiling"), "{report}");
+    // Of more questions, those come first on which reward models trained on these rankings disagree.
+    let world = runs.join("world");
+    let answers = lines(&std::fs::read_to_string(world.join("rank/answers.jsonl")).unwrap());
+    let more: String = answers.iter().enumerate().fold(String::new(), |more, (i, record)| {
+        let mut record = record.clone();
+        record["id"] = json!(format!("more-{i}"));
+        more + &record.to_string() + "\n"
+    });
+    std::fs::write(dir.path().join("more.jsonl"), more).unwrap();
+    let (world, more) = (world.to_str().unwrap(), dir.path().join("more.jsonl"));
+    run(&["people", "import", more.to_str().unwrap(), "--run", world]);
+    let next = run(&["people", "next", "--run", world, "--members", "2", "--show", "1000"]);
+    let found: Vec<(f64, &str)> =
+        next.lines().filter_map(|line| line.split_once("  ")).map(|(d, item)| (d.parse().unwrap(), item)).collect();
+    assert_eq!(found.len(), answers.len(), "{next}");
+    assert!(found.windows(2).all(|w| w[0].0 >= w[1].0) && found[0].0 > 0.0 && found[0].0 <= 0.25, "{next}");
+    let service = Service::of(&mut trimtab(&["people", "serve", "--port", "0", "--run", world]));
+    assert_eq!(service.owner().next()["task"]["item"], found[0].1);
+    let left: Vec<_> = std::fs::read_dir(runs.join("world/people")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name.to_string_lossy().starts_with("people.db")), "{left:?}");
 }

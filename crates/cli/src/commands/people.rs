@@ -55,6 +55,15 @@ pub enum Command {
     ///
     /// Example: trimtab people simulate --url http://127.0.0.1:8765 --db people.db --annotators 200 --seconds 120
     Simulate(crate::simulate::Simulate),
+    /// Puts the items first on which reward models trained on the work so far disagree most.
+    ///
+    /// From the rankings in the store it trains several reward models on top of the run's SFT checkpoint, asks them about every
+    /// item that still wants people, and gives each the variance of their predictions as its priority (Christiano et al.
+    /// 2017). A service that is running deals the work out by it from the next request on. Once some hundred rankings are in is
+    /// a good time, and then again.
+    ///
+    /// Example: trimtab people next --run runs/team
+    Next(crate::next::Next),
     /// Checks the log from its first event and writes the tables anew from it.
     ///
     /// Example: trimtab people rebuild --db postgres://localhost/team
@@ -152,7 +161,7 @@ impl DoorArgs {
             let advice = "expected an address with http:// or https://\n  try: --public-url https://label.example.org";
             return Err(Usage(format!("--public-url {url}\n  {advice}")).into());
         }
-        Ok(Door { address: SocketAddr::new(self.host, self.port), public_url: self.public_url.clone() })
+        Ok(Door { address: SocketAddr::new(self.host, self.port), public_url: self.public_url.clone(), limited: true })
     }
 }
 
@@ -324,6 +333,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
             use std::io::Write;
             Ok(write!(std::io::stdout(), "{}", http::openapi_text())?)
         }
+        Command::Next(c) => crate::next::run(c, quiet),
         Command::Simulate(c) => crate::simulate::run(c, quiet),
         Command::Rebuild(store) => {
             let mut log = store.known()?;

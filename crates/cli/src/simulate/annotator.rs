@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 use trimtab_people::service::event::Judgement;
 use trimtab_people::simulated::judge_one;
-use trimtab_people::{Person, Values};
+use trimtab_people::{Counts, Person, Values};
 use trimtab_run::{Stream, stream};
 use trimtab_text::record::{Answer, Samples, Verdict};
 use ureq::http::{Response, header};
@@ -72,6 +72,8 @@ pub struct Done {
     pub idle: u64,
     /// What failed for good.
     pub errors: Vec<String>,
+    /// What became of the items.
+    pub counts: Counts,
 }
 
 /// What is asked.
@@ -81,7 +83,7 @@ enum Ask<'a> {
 }
 
 /// A connection that stays open, and who is behind it.
-struct Line<'a> {
+pub struct Line<'a> {
     agent: ureq::Agent,
     of: &'a Annotator,
     session: Option<String>,
@@ -147,20 +149,26 @@ impl Line<'_> {
 }
 
 impl Annotator {
-    /// Joins, waits until all have joined, and works.
-    pub fn work(&self, together: &Barrier) -> Done {
+    /// Joins by the invitation. Where that fails, why is among the errors and the line has no session.
+    pub fn join(&self, done: &mut Done) -> Line<'_> {
         let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
         let config = config.timeout_global(Some(Duration::from_secs(30)));
         let pauses = stream(self.seed, &format!("people/{LABEL}/{}/pauses", self.name), 0, 0);
         let mut line = Line { agent: config.build().into(), of: self, session: None, pauses };
-        let mut done = Done::default();
-        let joined = line.ask(&Ask::Post("/api/join", json!({"invite": self.invite}).to_string()), &mut done);
+        let joined = line.ask(&Ask::Post("/api/join", json!({"invite": self.invite}).to_string()), done);
         // Joining is not the load: two hundred from one address are asked to wait.
         done.retries = 0;
         line.session = joined
             .map_err(|problem| done.errors.push(format!("{}: join: {problem}", self.name)))
             .ok()
             .and_then(|(answer, _)| Some(answer["session"].as_str()?.to_owned()));
+        line
+    }
+
+    /// Joins, waits until all have joined, and works.
+    pub fn work(&self, together: &Barrier) -> Done {
+        let mut done = Done::default();
+        let mut line = self.join(&mut done);
         together.wait();
         let start = Instant::now();
         // Not all at once: people come in over the first moments.
@@ -175,7 +183,7 @@ impl Annotator {
     }
 
     /// One task, or the wait for one.
-    fn one(&self, line: &mut Line<'_>, done: &mut Done, start: Instant) -> Result<(), String> {
+    pub fn one(&self, line: &mut Line<'_>, done: &mut Done, start: Instant) -> Result<(), String> {
         let (answer, seconds) = line.ask(&Ask::Get("/api/next"), done).map_err(|e| format!("next: {e}"))?;
         done.nexts.push(seconds);
         line.think();
@@ -187,7 +195,8 @@ impl Annotator {
             done.idle += 1;
             return Ok(());
         }
-        let said = self.judge(task, done.acknowledged.len()).ok_or("next: a task without its answers")?;
+        let said =
+            self.judge(task, done.acknowledged.len(), &mut done.counts).ok_or("next: a task without its answers")?;
         let key = format!("{}-{}", self.keys, done.acknowledged.len() + done.errors.len());
         let mut body = json!(said);
         body["key"] = json!(key);
@@ -200,7 +209,7 @@ impl Annotator {
     }
 
     /// What they say about a task: a ranking, or why there is none.
-    fn judge(&self, task: &Value, t: usize) -> Option<Judgement> {
+    fn judge(&self, task: &Value, t: usize, counts: &mut Counts) -> Option<Judgement> {
         let text = |of: &Value, key: &str| Some(of[key].as_str()?.to_owned());
         let mut said = Judgement { item: text(task, "item")?, lease: text(task, "lease")?, ..Judgement::default() };
         said.guideline = text(task, "guideline");
@@ -228,7 +237,7 @@ impl Annotator {
             extra: serde_json::Map::new(),
         };
         let who = (self.name.as_str(), &self.person);
-        match judge_one(who, &*self.values, &samples, &said.shown, t, self.seed, LABEL) {
+        match judge_one(who, &*self.values, &samples, &said.shown, t, self.seed, LABEL, counts) {
             Some(ranking) => {
                 (said.ranks, said.flags, said.verdict) = (ranking.ranks, ranking.flags, ranking.verdict);
                 // The time that such a person would take, not the time that this one was given.

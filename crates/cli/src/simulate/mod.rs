@@ -5,6 +5,7 @@
 
 mod annotator;
 mod figures;
+pub mod turns;
 
 use crate::commands::people::Store;
 use crate::failure::Usage;

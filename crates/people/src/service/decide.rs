@@ -137,6 +137,10 @@ pub fn import(state: &State, items: Vec<Item>, given: Vec<Given>, from: &str) ->
             ranks: one.ranks.clone(),
             verdict: one.verdict,
             active_ms: one.seconds.map(|seconds| (seconds * 1000.0).round() as u64),
+            flags: one.flags.clone(),
+            margin: one.margin,
+            comment: one.comment.clone(),
+            reason: one.reason.clone(),
             ..Judgement::default()
         };
         check(item, &shown, &said).map_err(|refusal| wrong(refusal.to_string()))?;
@@ -210,6 +214,24 @@ pub fn add_items(state: &State, items: Vec<Item>) -> Decided<(usize, usize)> {
         }
     }
     Ok((events, (added, there)))
+}
+
+/// Gives items another place in the queue: greater comes first.
+///
+/// # Errors
+/// [`Refusal::NotFound`] for an item that is not there, [`Refusal::Invalid`] for a priority that is not finite.
+pub fn prioritise(state: &State, priorities: Vec<(String, f64)>) -> Decided<()> {
+    let mut events = Vec::new();
+    for (item, priority) in priorities {
+        let known = state.item(&item).ok_or_else(|| Refusal::NotFound(format!("there is no item {item:?}")))?;
+        if !priority.is_finite() {
+            return Err(invalid(format!("item {item:?}: priority is not a finite number")));
+        }
+        if known.priority.to_bits() != priority.to_bits() {
+            events.push(Event::PrioritySet { item, priority });
+        }
+    }
+    Ok((events, ()))
 }
 
 /// The next task of a person, leased to them.

@@ -417,6 +417,13 @@ impl State {
         })
     }
 
+    /// Items to rank that still want people, gold questions aside, in the order they came.
+    pub fn open(&self) -> Vec<String> {
+        let wants = |place: &usize| self.judged(*place) < self.items[*place].overlap as usize;
+        let ranked = |place: &usize| self.items[*place].task == Task::Rank && !self.items[*place].is_gold();
+        (0..self.items.len()).filter(|p| ranked(p) && wants(p)).map(|p| self.items[p].id.clone()).collect()
+    }
+
     /// Right and all pairs of gold questions that a person's latest judgements ordered.
     pub fn gold_pairs(&self, person: &Person) -> (u64, u64) {
         let gold = person.judged.iter().filter(|(place, _)| self.items[**place].is_gold());

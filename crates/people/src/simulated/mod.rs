@@ -32,7 +32,7 @@ mod switch;
 
 pub use ceiling::{ceiling, order_chances};
 pub use person::{Crowd, Person};
-pub use rank::{Counts, judge_one, simulate};
+pub use rank::{Counts, judge_one, rankable, simulate};
 pub use switch::switch_weight;
 
 use trimtab_text::record::{Answer, Samples};

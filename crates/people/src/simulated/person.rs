@@ -261,7 +261,7 @@ impl Crowd {
     }
 
     /// Every person as (name, kind), by name of the kind and number.
-    pub(super) fn people(&self) -> Vec<(String, &Person)> {
+    pub fn people(&self) -> Vec<(String, &Person)> {
         let mut people = Vec::new();
         for (name, person) in &self.kinds {
             people.extend((1..=person.count).map(|i| (format!("{name}-{i}"), person)));

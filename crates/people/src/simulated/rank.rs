@@ -32,6 +32,38 @@ pub struct Counts {
     pub flags: u64,
 }
 
+impl Counts {
+    /// Adds what became of other items.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            items,
+            unusable,
+            unvalued,
+            rankings,
+            cannot_judge,
+            unchecked,
+            all_bad,
+            ordered_pairs,
+            tied_pairs,
+            flags,
+        } = other;
+        for (sum, more) in [
+            (&mut self.items, items),
+            (&mut self.unusable, unusable),
+            (&mut self.unvalued, unvalued),
+            (&mut self.rankings, rankings),
+            (&mut self.cannot_judge, cannot_judge),
+            (&mut self.unchecked, unchecked),
+            (&mut self.all_bad, all_bad),
+            (&mut self.ordered_pairs, ordered_pairs),
+            (&mut self.tied_pairs, tied_pairs),
+            (&mut self.flags, flags),
+        ] {
+            *sum += more;
+        }
+    }
+}
+
 /// Ranks every record's answers by `crowd.overlap` people each: what is planted is written at [`crate::simulated`].
 ///
 /// Work is dealt out evenly: each item goes to people who had the fewest items before it, drawn among equals. Rankings
@@ -73,11 +105,29 @@ pub fn simulate(
     (out, counts)
 }
 
+/// The records that can be ranked; those that cannot, and answers without values, are counted.
+pub fn rankable(values: &dyn Values, samples: Vec<Samples>, counts: &mut Counts) -> Vec<Samples> {
+    counts.items += samples.len() as u64;
+    let mut kept = Vec::with_capacity(samples.len());
+    for record in samples {
+        match perceive(values, &record) {
+            Some(seen) => {
+                counts.unvalued += seen.iter().filter(|p| p.is_none()).count() as u64;
+                kept.push(record);
+            }
+            None => counts.unusable += 1,
+        }
+    }
+    kept
+}
+
 /// What one person says of one record whose answers stand on their page in the order `shown`; it is the `t`-th item they
 /// are given. `None` where the record cannot be ranked, as in [`simulate`], or `shown` is not its answers.
 ///
 /// The draws depend on `seed`, `label`, the person's name and the record's, and by answer in the record's order: neither on
 /// who else is at work nor on the order shown. They are others than those of [`simulate`], which deals the work out itself.
+/// What became of the record is added to `counts`.
+#[allow(clippy::too_many_arguments)] // who, what they see, what they are shown, and where the draws come from
 pub fn judge_one(
     (name, person): (&str, &Person),
     values: &dyn Values,
@@ -86,6 +136,7 @@ pub fn judge_one(
     t: usize,
     seed: u64,
     label: &str,
+    counts: &mut Counts,
 ) -> Option<Ranking> {
     let seen = perceive(values, samples)?;
     let place = |id: &String| samples.answers.iter().position(|answer| answer.id == *id);
@@ -96,7 +147,8 @@ pub fn judge_one(
         return None;
     }
     let mut draws = stream(seed, &format!("people/{label}/{name}/judge/{}", samples.id), 0, 0);
-    Some(judge(person, &seen, &shown, t, &mut draws, &mut Counts::default()).record(samples, &shown, name))
+    counts.rankings += 1;
+    Some(judge(person, &seen, &shown, t, &mut draws, counts).record(samples, &shown, name))
 }
 
 /// What one person says about one item; answers by their place in the record.
@@ -247,8 +299,10 @@ mod tests {
         let samples = serde_json::json!({"id": "q", "prompt": "?", "answers": answers});
         let samples: Samples = serde_json::from_value(samples).unwrap();
         let person = Person { noise: 0.5, ..Person::default() };
-        let ranked =
-            |shown: [&str; 3]| judge_one(("p", &person), &Lengths, &samples, &shown.map(str::to_owned), 0, 1, "test");
+        let ranked = |shown: [&str; 3]| {
+            let (shown, mut counts) = (shown.map(str::to_owned), Counts::default());
+            judge_one(("p", &person), &Lengths, &samples, &shown, 0, 1, "test", &mut counts)
+        };
         let (one, other) = (ranked(["a", "bbb", "cc"]).unwrap(), ranked(["cc", "a", "bbb"]).unwrap());
         assert_eq!((&one.ranks, &one.seconds), (&other.ranks, &other.seconds));
         assert_eq!((one.shown[0].as_str(), other.shown[0].as_str()), ("a", "cc"));

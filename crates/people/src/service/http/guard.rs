@@ -59,7 +59,7 @@ impl Limiter {
             let idle =
                 |last: &Option<Instant>| last.is_some_and(|at| now.duration_since(at).as_secs_f64() > BURST / RATE);
             self.buckets.retain(|_, (_, last)| !idle(last));
-            // Made-up sessions, faster than they are forgotten: better that all start afresh than that memory runs out.
+            // More addresses than are forgotten: better that all start afresh than that memory runs out.
             if self.buckets.len() >= CALLERS {
                 self.buckets.clear();
             }
@@ -121,9 +121,12 @@ fn refused(app: &App, from: IpAddr, request: &Request) -> Option<Response> {
     if changes && bearer(headers).is_none() && !same_origin(headers, host) {
         return Some(api::error(StatusCode::FORBIDDEN, "origin", "this was sent by another site's page"));
     }
-    let caller = session_hash(headers).unwrap_or_else(|| from.to_string());
+    let limiter = app.limiter.as_ref()?;
+    let good =
+        |session: &String| app.sessions.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(session);
+    let caller = session_hash(headers).filter(good).unwrap_or_else(|| from.to_string());
     // A poisoned lock means that a thread died in the ten lines above it; counting goes on.
-    let mut limiter = app.limiter.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut limiter = limiter.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if !limiter.takes(caller, Instant::now()) {
         let answer = api::error(StatusCode::TOO_MANY_REQUESTS, "rate", "too many requests; wait a second");
         return Some(([(header::RETRY_AFTER, "1")], answer).into_response());

@@ -23,6 +23,7 @@ use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use guard::Limiter;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub struct Door {
     pub address: SocketAddr,
     /// The address that people type, where that is another one, such as behind a proxy: `https://label.example.org`.
     pub public_url: Option<String>,
+    /// Whether one caller may ask only so often. Off for people simulated in this process, who think no time at all.
+    pub limited: bool,
 }
 
 /// A service that listens and does not answer yet.
@@ -62,7 +65,11 @@ struct App {
     hosts: guard::Hosts,
     /// Whether cookies may travel over https only.
     secure: bool,
-    limiter: Mutex<Limiter>,
+    /// None where callers may ask as often as they like.
+    limiter: Option<Mutex<Limiter>>,
+    /// Hashes of sessions that were found good: whoever has one is counted alone, everybody else by address, so that a
+    /// made-up session buys nothing.
+    sessions: Mutex<HashSet<String>>,
     /// How far people can be trusted, and after how many judgements that was found.
     crowd: Mutex<Option<(usize, Arc<CrowdReport>)>>,
 }
@@ -100,7 +107,8 @@ impl Service {
             owner_sha256,
             hosts: guard::Hosts::of(address, door.public_url.as_deref()),
             secure: url.starts_with("https://"),
-            limiter: Mutex::new(Limiter::default()),
+            limiter: door.limited.then(Mutex::default),
+            sessions: Mutex::default(),
             crowd: Mutex::new(None),
         };
         let owner_link = format!("{url}/enter?token={token}");
@@ -149,9 +157,11 @@ impl App {
         decide: impl FnOnce(&State, &Person, Millis) -> Decided<T> + Send + 'static,
     ) -> Result<T, Refusal> {
         let session = session_hash(headers).ok_or(Refusal::SignedOut)?;
+        let good = session.clone();
         // A page says whom it was drawn for. If somebody else has signed in since, in another tab, it is signed out.
         let meant = headers.get("x-person").and_then(|name| name.to_str().ok()).map(str::to_owned);
-        self.desk
+        let answer = self
+            .desk
             .ask(move |state, now| {
                 let person = state.session(&session).ok_or(Refusal::SignedOut)?;
                 if meant.is_some_and(|meant| meant != person.id) {
@@ -159,7 +169,15 @@ impl App {
                 }
                 decide(state, person, now)
             })
-            .await
+            .await;
+        let mut sessions = self.sessions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if matches!(answer, Err(Refusal::SignedOut)) {
+            // Signed out since, or shut out.
+            sessions.remove(&good);
+        } else {
+            sessions.insert(good);
+        }
+        answer
     }
 
     /// The same for administrators only.

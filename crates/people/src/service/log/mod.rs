@@ -1,10 +1,13 @@
-//! Where events are kept: SQLite in a file, or PostgreSQL by URL.
+//! Where events are kept: SQLite in a file, PostgreSQL by URL, or memory for work whose people can be asked again.
 //!
 //! One operation does it all: in one transaction that no other process can interleave with, read what is new, decide, append.
 //! The tables that follow from the log are written in the same transaction.
 
+mod memory;
 mod postgres;
 mod sqlite;
+
+pub use memory::Memory;
 
 use super::event::Stored;
 use super::state::Row;
