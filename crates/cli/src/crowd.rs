@@ -48,10 +48,10 @@ pub fn text(report: &CrowdReport) -> String {
         report.rankings, report.without_ranks, report.shared_items
     );
     for a in &report.agreement {
-        let _ = writeln!(out, "  {:<28} {}, over items", a.figure, shown(&a.over_items));
-        let _ = writeln!(out, "  {:<28} {}, over people", "", shown(&a.over_people));
+        let _ = writeln!(out, "  {:<42} {}, over items", a.label(), shown(&a.over_items));
+        let _ = writeln!(out, "  {:<42} {}, over people", "", shown(&a.over_people));
     }
-    let _ = writeln!(out, "  {:<28} {}", "ceiling for a reward model", shown(&report.ceiling));
+    let _ = writeln!(out, "  {:<42} {}", "ceiling for a reward model", shown(&report.ceiling));
     if let Some(why) = &report.no_fit {
         let _ = writeln!(out, "\nreliability: not measurable: {why}");
         return out;

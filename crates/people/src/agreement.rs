@@ -16,6 +16,20 @@ pub struct Agreement {
     pub over_people: Measured,
 }
 
+impl Agreement {
+    /// What the figure is called.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        match self.figure.as_str() {
+            "pairs" => "pairs ordered alike",
+            "alpha" => "Krippendorff's α, ordinal",
+            "tau" => "Kendall's τ-b, mean over pairs of people",
+            "w" => "Kendall's W, mean over items ranked whole",
+            other => other,
+        }
+    }
+}
+
 /// Every figure, of the rankings of each item.
 #[must_use]
 pub fn agreement(items: &[Vec<RanksOf>], how: &Bootstrap) -> Vec<Agreement> {

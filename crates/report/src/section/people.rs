@@ -6,17 +6,6 @@ use crate::html::{Cell, aside, table};
 use crate::read::Run;
 use trimtab_people::{COVARIATES, CrowdJudge, CrowdReport, UNITS};
 
-/// What a figure of agreement is called.
-fn figure(name: &str) -> &str {
-    match name {
-        "pairs" => "pairs ordered alike",
-        "alpha" => "Krippendorff's α, ordinal",
-        "tau" => "Kendall's τ-b, mean over pairs of people",
-        "w" => "Kendall's W, mean over items ranked whole",
-        other => other,
-    }
-}
-
 /// The section.
 #[must_use]
 pub fn people(run: &Run) -> String {
@@ -35,7 +24,7 @@ pub fn people(run: &Run) -> String {
             let value = |m| Cell::measured(m, &Unit::Of(String::new()));
             let n = |n| Cell::number(format::count(n));
             let (items, people) = (&a.over_items, &a.over_people);
-            vec![Cell::text(figure(&a.figure)), value(items), n(items.n), value(people), n(people.n)]
+            vec![Cell::text(a.label()), value(items), n(items.n), value(people), n(people.n)]
         })
         .collect();
     rows.push(vec![
