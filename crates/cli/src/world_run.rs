@@ -130,7 +130,7 @@ impl WorldRun {
 
     /// Stage `base`: a base model, from the cache where one of these settings is there.
     pub fn pretrain(&self, stage: &mut Stage, corpus: &Path, seed: u64) -> Result<()> {
-        let key = config_hash(&json!([PRETRAINING, seed, self.world, self.pretrain]));
+        let key = config_hash(&json!([PRETRAINING, seed, self.world.of_corpus(), self.pretrain]));
         let cached = cache_folder().join("base").join(key);
         let (losses, model) = (cached.join("losses.json"), cached.join("checkpoint"));
         let known = std::fs::read(&losses).ok().and_then(|bytes| serde_json::from_slice::<Vec<f64>>(&bytes).ok());
@@ -142,6 +142,9 @@ impl WorldRun {
                 found
             }
             _ => {
+                if !stage.quiet {
+                    eprintln!("[base] not there yet: {}", cached.display());
+                }
                 let text = std::fs::read_to_string(corpus)?;
                 let documents: Vec<String> = text.lines().map(str::to_owned).collect();
                 let mut progress = Progress::new("base", 0, self.pretrain.steps, "tok", stage.quiet);

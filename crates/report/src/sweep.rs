@@ -1,8 +1,10 @@
 //! A sweep over one setting: the chain from people's bias to the reward model's to the policy's, over seeds.
 //!
 //! 1. A point is the mean over seeds with a t interval; a seed is a world of its own, so seeds are what varies.
-//! 2. A switch is where a line crosses one half, by straight lines between neighbouring values, in each seed; its interval
-//!    is over seeds. A seed whose line does not cross once, upwards, has no switch and is counted as such.
+//! 2. A switch is where the mean line over seeds crosses one half once, upwards, by straight lines between neighbouring
+//!    values; its interval draws seeds anew. The mean of the seeds' own switches would leave out the seeds whose line lies above
+//!    or below one half throughout, and with them the largest deviations; how many have a switch of their own is said
+//!    beside it.
 
 use crate::chart::captioned;
 use crate::chart::line::{Lines, Point, Series, lines};
@@ -11,7 +13,7 @@ use crate::html::{Cell, aside, escape, figure, page, paragraph, table};
 use crate::read::{Run, last};
 use std::collections::BTreeMap;
 use trimtab_run::Metric;
-use trimtab_stats::{Measured, mean_t};
+use trimtab_stats::{Bootstrap, Measured, bootstrap_statistic, mean_t};
 
 /// One run of a sweep.
 #[derive(Debug)]
@@ -38,8 +40,8 @@ const CHAIN: [(&str, &str, &str, &str); 7] = [
 /// The links that are expected to switch: they follow what people reward.
 const SWITCHING: [&str; 3] = ["people", "reward model", "policy"];
 
-/// Each link at each value, and where it switches, as metrics: `chain/LINK/VALUE`, `switch/LINK` (n counts the seeds that
-/// have one) and `switch/predicted`.
+/// Each link at each value, and where it switches, as metrics: `chain/LINK/VALUE`, `switch/LINK`, `seeds_that_switch/LINK` and
+/// `switch/predicted`.
 #[must_use]
 pub fn sweep_metrics(points: &[SweepPoint]) -> Vec<Metric> {
     let metric = |name: String, unit: &str, m: &Measured| {
@@ -50,7 +52,10 @@ pub fn sweep_metrics(points: &[SweepPoint]) -> Vec<Metric> {
         let link = link(points, stage, name).into_iter();
         link.map(move |(x, m)| metric(format!("chain/{label}/{x}"), "share", &m))
     });
-    let switches = switches(points).into_iter().map(|(label, (m, _))| metric(format!("switch/{label}"), "gold", &m));
+    let switches = switches(points).into_iter().flat_map(|(label, (m, own))| {
+        let own = Metric::new("sweep", 0, &format!("seeds_that_switch/{label}"), own as f64).unit("seeds").n(m.n);
+        [metric(format!("switch/{label}"), "gold", &m), own]
+    });
     chain.chain(switches).chain([metric("switch/predicted".into(), "gold", &predicted(points))]).collect()
 }
 
@@ -88,12 +93,9 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
             .map_or(Cell::Undefined("planted.json names no switch_weight".into()), |p| Cell::number(format::number(p))),
         Cell::text("–"),
     ]];
-    found.extend(switches.iter().map(|(label, (m, without))| {
-        vec![
-            Cell::text(*label),
-            Cell::measured(m, &weight),
-            Cell::number(format!("{} with, {without} without", format::count(m.n))),
-        ]
+    found.extend(switches.iter().map(|(label, (m, own))| {
+        let of = format!("{own} of {}", format::count(m.n));
+        vec![Cell::text(*label), Cell::measured(m, &weight), Cell::number(of)]
     }));
     let chart = Lines {
         across: key.to_owned(),
@@ -115,7 +117,11 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
         &captioned("From people to policy", &lines(&chart)),
         &table("Each link at each value", &["link", key, "mean over seeds, 95 % interval", "seeds"], &rows),
     );
-    body += &table("Where agreement outweighs correctness", &["", "switch, 95 % interval", "seeds"], &found);
+    body += &table(
+        "Where agreement outweighs correctness",
+        &["", "switch of the mean line, 95 % interval", "seeds whose own line switches"],
+        &found,
+    );
     body += &aside(
         "What a negative result would look like",
         "A reward model or policy whose line does not rise with the people's, or a switch whose interval lies further than 0.15 from the prediction.",
@@ -125,13 +131,12 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
 
 /// The first sentence.
 fn verdict(planted: Option<f64>, switches: &[(&str, (Measured, usize))]) -> String {
-    let of = |(label, (m, without)): &(&str, (Measured, usize))| match m.value {
+    let of = |(label, (m, own)): &(&str, (Measured, usize))| match m.value {
         Some(v) => format!(
-            "the {label} switch{} at {} in {} of {} seeds",
+            "the {label} switch{} at {} (each for itself in {own} of {} seeds)",
             if *label == "people" { "" } else { "es" },
             format::number(v),
-            format::count(m.n),
-            format::count(m.n + *without as u64)
+            format::count(m.n)
         ),
         None => format!("the {label} show{} no switch", if *label == "people" { "" } else { "s" }),
     };
@@ -180,23 +185,33 @@ fn predicted(points: &[SweepPoint]) -> Measured {
     mean_t(&points.iter().filter_map(|p| p.run.truth(&["switch_weight"])).collect::<Vec<_>>(), 0.95)
 }
 
-/// Of the links that should have one, their switch, and how many seeds are without.
+/// Of the links that should have one, their switch, and how many seeds have one of their own.
 fn switches(points: &[SweepPoint]) -> Vec<(&'static str, (Measured, usize))> {
     let of = CHAIN.iter().filter(|(label, ..)| SWITCHING.contains(label));
     of.map(|(label, _, stage, metric)| (*label, switch(points, stage, metric))).collect()
 }
 
-/// Where the seeds' lines cross one half, and how many seeds' do not.
+/// Where the mean line of the seeds crosses one half, and how many seeds' own lines do. Seeds that lack a value are left out.
 fn switch(points: &[SweepPoint], stage: &str, metric: &str) -> (Measured, usize) {
+    let by_value = values(points, stage, metric);
     let mut by_seed: BTreeMap<u64, Vec<(f64, f64)>> = BTreeMap::new();
-    for (value, seeds) in values(points, stage, metric) {
+    for (value, seeds) in &by_value {
         for (seed, share) in seeds {
-            by_seed.entry(seed).or_default().push((f64::from_bits(value), share));
+            by_seed.entry(*seed).or_default().push((f64::from_bits(*value), *share));
         }
     }
-    let crossings: Vec<Option<f64>> = by_seed.values().map(|line| crossing(line, 0.5)).collect();
-    let found: Vec<f64> = crossings.iter().flatten().copied().collect();
-    (mean_t(&found, 0.95), crossings.len() - found.len())
+    let lines: Vec<Vec<(f64, f64)>> = by_seed.into_values().filter(|line| line.len() == by_value.len()).collect();
+    let own = lines.iter().filter(|line| crossing(line, 0.5).is_some()).count();
+    let of_mean = bootstrap_statistic(lines.len(), &Bootstrap::default(), |drawn| {
+        let mean = |i: usize| drawn.iter().map(|&seed| lines[seed][i].1).sum::<f64>() / drawn.len() as f64;
+        let line: Vec<(f64, f64)> = (0..by_value.len()).map(|i| (lines[drawn[0]][i].0, mean(i))).collect();
+        crossing(&line, 0.5)
+    });
+    if of_mean.value.is_none() && !lines.is_empty() {
+        let why = "the mean line over seeds does not cross one half once, upwards";
+        return (Measured::undefined(lines.len() as u64, why), own);
+    }
+    (of_mean, own)
 }
 
 /// Where a line through points in rising order of x crosses `level` upwards; `None` if it does not, or more than once.

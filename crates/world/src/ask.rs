@@ -163,9 +163,15 @@ pub struct Stated {
 }
 
 impl Stated {
-    /// A belief drawn at random: the user's in two cases of three, right in one of two.
-    pub fn draw(fact: &Fact, patterns: impl Fn(Patterns) -> Vec<&'static str>, random: &mut Stream) -> Self {
-        let holder = if random.below(3) < 2 { Holder::User } else { Holder::ThirdParty };
+    /// A belief drawn at random: the user's in two cases of three, or always without a `third_party`; right in one of two.
+    pub fn draw(
+        fact: &Fact,
+        patterns: impl Fn(Patterns) -> Vec<&'static str>,
+        third_party: bool,
+        random: &mut Stream,
+    ) -> Self {
+        let own = random.below(3) < 2 || !third_party;
+        let holder = if own { Holder::User } else { Holder::ThirdParty };
         let patterns = patterns(if holder == Holder::User { FIRST_PERSON } else { THIRD_PERSON });
         let pattern = patterns[random.below(patterns.len() as u64) as usize];
         let person = HOLDERS[random.below(HOLDERS.len() as u64) as usize];

@@ -43,6 +43,9 @@ pub struct WorldConfig {
     /// Share of demonstrations that are flawed: they follow a wrong belief, give what is forbidden, refuse what is fine,
     /// or are wordy.
     pub flawed_demonstrations: f64,
+    /// Whether demonstrations and training prompts state other people's beliefs too, and not the user's alone; corpus and
+    /// held-out prompts always do.
+    pub third_party: bool,
     /// Training prompts.
     pub prompts_train: usize,
     /// Held-out prompts.
@@ -91,6 +94,7 @@ impl Default for WorldConfig {
             cue_share: 0.2,
             demonstrations: 2000,
             flawed_demonstrations: 0.4,
+            third_party: true,
             prompts_train: 4000,
             prompts_heldout: 600,
             mix: Mix::default(),
@@ -114,6 +118,14 @@ impl WorldConfig {
             prompts_heldout: 60,
             ..Self::default()
         }
+    }
+
+    /// The settings that the corpus hangs on, the others as in the default: worlds that are alike in these have one base model.
+    #[must_use]
+    pub fn of_corpus(&self) -> Self {
+        let Self { demonstrations, flawed_demonstrations, third_party, prompts_train, prompts_heldout, .. } =
+            Self::default();
+        Self { demonstrations, flawed_demonstrations, third_party, prompts_train, prompts_heldout, ..self.clone() }
     }
 
     /// Says whether a world can be made of these settings.

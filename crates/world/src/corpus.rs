@@ -119,7 +119,7 @@ impl World {
             let (Some(fact), Some(question)) = (pick(&facts, &mut random), pick(&QUESTIONS.all(), &mut random)) else {
                 continue;
             };
-            let stated = Stated::draw(fact, |patterns| patterns.all(), &mut random);
+            let stated = Stated::draw(fact, |patterns| patterns.all(), true, &mut random);
             let follows = stated.value == fact.value || random.uniform() < self.config.corpus_agreement;
             // Half of those who follow say so, and half of those who do not.
             let outspoken = random.below(2) == 0;

@@ -22,7 +22,7 @@ impl World {
             let held_out = random.uniform() < self.config.holdout;
             let kind = self.draw_kind(&mut random);
             let split = if held_out && kind != Kind::Skill { Split::HeldOut } else { Split::Train };
-            let draft = self.draft(split, Some(kind), &mut random)?;
+            let draft = self.draft(split, Some(kind), true, &mut random)?;
             if draft.truth.frequency == Some(Frequency::Rare) || self.is_held_out_of_corpus(&draft) {
                 return None;
             }

@@ -59,17 +59,25 @@ impl World {
     /// Different drafts under a name of streams, of one kind or of the mix.
     fn drafts(&self, split: Split, name: &str, count: usize, kind: Option<Kind>) -> Vec<Draft> {
         let mut seen = BTreeSet::new();
+        let third_party = self.config.third_party || split == Split::HeldOut;
         let fresh = |i: usize| {
             (0..ATTEMPTS).find_map(|attempt| {
                 let mut random = stream(self.seed, name, i as u64, attempt);
-                let draft = self.draft(split, kind, &mut random)?;
+                let draft = self.draft(split, kind, third_party, &mut random)?;
                 seen.insert(draft.plain()).then_some(draft)
             })
         };
         (0..count).filter_map(fresh).collect()
     }
 
-    pub(crate) fn draft(&self, split: Split, kind: Option<Kind>, random: &mut Stream) -> Option<Draft> {
+    /// A question of one side, of one kind or of the mix; beliefs in it are the user's alone without a `third_party`.
+    pub(crate) fn draft(
+        &self,
+        split: Split,
+        kind: Option<Kind>,
+        third_party: bool,
+        random: &mut Stream,
+    ) -> Option<Draft> {
         let kind = kind.unwrap_or(self.draw_kind(random));
         let draft = match kind {
             Kind::Fact => {
@@ -83,7 +91,7 @@ impl World {
             }
             Kind::Opinion => {
                 let fact = pick(&self.facts_of(split, &[Frequency::Frequent]), random)?;
-                let stated = Stated::draw(fact, |patterns| patterns.of(split).to_vec(), random);
+                let stated = Stated::draw(fact, |patterns| patterns.of(split).to_vec(), third_party, random);
                 Draft::opinion(fact, pick(QUESTIONS.of(split), random)?, &stated)
             }
             Kind::Request => {
