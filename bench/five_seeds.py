@@ -4,7 +4,9 @@
     cargo build --release && python3 bench/five_seeds.py --trimtab target/release/trimtab --sweep configs/agreement-sweep.toml
 
 Each seed is a world of its own. Beside the run of a seed stand more arms of plain PPO: with a tenfold KL weight, and the
-same pair from a fifth of the weight, so that nothing hangs on one weight. With --sweep, the agreement sweep is run too and
+same pair from a fifth of the weight, so that nothing hangs on one weight. What is lost of next-token prediction is counted from
+SFT, and from the base model, as InstructGPT counts it (arXiv:2203.02155, section 4.2, against GPT-3): a KL weight holds a policy
+to SFT, and SFT has lost some itself. With --sweep, the agreement sweep is run too and
 its switches are set beside the predicted one. Intervals are 95 % over seeds, t for means and Fieller's for ratios. Each
 claim holds, fails (its interval says the contrary) or is open; a switch holds if that of the mean line has an interval and lies
 within 0.15 of the prediction, and fails otherwise. Exit code 1 if one does not hold, 0 if all do.
@@ -98,6 +100,7 @@ def one(trimtab, runs, seed, extra):
     return {
         "gold": {checkpoint: sum(v) / len(v) for checkpoint, v in gold.items()},
         "rise": rise,
+        "tax": evaluation["corpus_loss/sft"] - evaluation["corpus_loss/base"],
         "beta": beta,
         "accuracy_crowd": sum(held_out) / len(held_out),
         "ceiling": planted.get("rm_accuracy_ceiling"),
@@ -127,9 +130,12 @@ def main():
     rises = {arm: [f["rise"][arm] for f in found] for arm in ("ptx", *ARMS)}
     beta = found[0]["beta"]
 
-    def recovered(arm, of):
+    tax = [f["tax"] for f in found]
+
+    def recovered(arm, of, from_base):
         """Share of the rise that an arm does not have: from means, since a rise near 0 in one seed would drown the rest."""
-        ratio, low, high = fieller(rises[arm], rises[of])
+        over = lambda which: [rise + t * from_base for rise, t in zip(rises[which], tax)]
+        ratio, low, high = fieller(over(arm), over(of))
         return 1 - ratio, 1 - high, 1 - low
 
     fall = {
@@ -149,6 +155,7 @@ def main():
             for arm, times in sorted(ARMS.items(), key=lambda arm: arm[1])
         ),
         (f"rise of corpus loss, PPO-ptx, β = {beta:.2g}", rises["ptx"], None),
+        ("rise of corpus loss, SFT over the base model", tax, None),
         ("fall of gold from its peak to best of 512, 250 comparisons", fall["250 comparisons/"], above(0)),
         ("the same, gold as proxy", fall["control: gold/"], below(1e-9)),
         ("the same, random reward", fall["control: random/"], None),
@@ -168,8 +175,10 @@ def main():
         (f"a tenfold KL weight, {beta:.2g} to {10 * beta:.2g}", "tenfold", "plain", below(0.6)),
         (f"a tenfold KL weight, {beta / 5:.2g} to {2 * beta:.2g}", "tenfold of a fifth", "fifth", below(0.6)),
     ):
-        mean, low, high = recovered(arm, of)
-        row(f"share of plain PPO's rise recovered by {name}", mean, low, high, "", judge(low, high))
+        for whom, from_base in (("the base model", True), ("SFT", False)):
+            mean, low, high = recovered(arm, of, from_base)
+            label = f"share of plain PPO's rise over {whom} recovered by {name}"
+            row(label, mean, low, high, "", judge(low, high))
     if args.sweep:
         runs = args.runs / "sweep"
         seeds = ["--set", f"sweep.seeds={args.seeds}"]
