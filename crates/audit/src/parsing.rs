@@ -4,7 +4,8 @@
 //!    `answer is`/`answer:`; the last such statement wins. "A dog" and "clearly" hold no letter.
 //! 2. A name counts as a whole word, in the first sentence, and only if no other option's name stands there too and the
 //!    sentence is not denied.
-//! 3. What cannot be read is [`Unscored`] with its reason: it is in no denominator and on no side.
+//! 3. A number is the same in words and in digits, up to ninety-nine: "seven days" and "7 days".
+//! 4. What cannot be read is [`Unscored`] with its reason: it is in no denominator and on no side.
 
 /// Why an answer has no score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Unscored {
     TooLong,
     /// A log-probability is not a number.
     NotFinite,
+    /// There is no answer.
+    NoAnswer,
 }
 
 impl Unscored {
@@ -40,6 +43,7 @@ impl Unscored {
             Self::Tie => "options are equally likely",
             Self::TooLong => "longer than the model's context",
             Self::NotFinite => "a log-probability is not finite",
+            Self::NoAnswer => "no answer",
         }
     }
 }
@@ -106,6 +110,7 @@ pub fn letter(answer: &str, options: usize) -> Result<usize, Unscored> {
 /// assert_eq!(named("Paris or Lyon", &cities), Err(Unscored::Several));
 /// assert_eq!(named("It is not Lyon.", &cities), Err(Unscored::Denied));
 /// assert_eq!(named("Parisians know.", &cities), Err(Unscored::Neither));
+/// assert_eq!(named("A day has 24 hours.", &["twenty-four", "thirty"]), Ok(0));
 /// ```
 ///
 /// # Errors
@@ -142,10 +147,54 @@ fn plain(answer: &str) -> String {
     answer.replace(['*', '`', '_'], "").trim().to_owned()
 }
 
-/// Lower-case words: runs of letters, digits and apostrophes.
+/// Lower-case words: runs of letters, digits and apostrophes, with number words as digits.
 fn words(text: &str) -> Vec<String> {
     let inside = |c: char| c.is_alphanumeric() || c == '\'' || c == '’';
-    text.to_lowercase().split(|c: char| !inside(c)).filter(|w| !w.is_empty()).map(|w| w.replace('’', "'")).collect()
+    let mut out: Vec<String> = Vec::new();
+    // Whether the last word was a multiple of ten, to which a following unit belongs.
+    let mut tens: Option<u32> = None;
+    for word in text.to_lowercase().split(|c: char| !inside(c)).filter(|w| !w.is_empty()) {
+        let number = number(word);
+        match (tens, number) {
+            (Some(ten), Some(unit @ 1..=9)) => {
+                out.pop();
+                out.push((ten + unit).to_string());
+            }
+            (_, Some(number)) => out.push(number.to_string()),
+            (_, None) => out.push(word.replace('’', "'")),
+        }
+        tens = number.filter(|n| *n >= 20);
+    }
+    out
+}
+
+/// The value of a number word.
+fn number(word: &str) -> Option<u32> {
+    const SMALL: [&str; 20] = [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+    ];
+    const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+    let small = SMALL.iter().position(|w| *w == word).map(|n| n as u32);
+    small.or_else(|| TENS.iter().position(|w| *w == word).map(|n| 10 * (n as u32 + 2)))
 }
 
 #[cfg(test)]

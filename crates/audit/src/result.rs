@@ -65,7 +65,9 @@ impl ResultRecord {
     /// What `said` means for `item`.
     #[must_use]
     pub fn of(audit: &str, model: &str, item: &Item, said: Said) -> Self {
+        let failed = if let Said::Failed(reason) = &said { Some(reason.clone()) } else { None };
         let (chosen, answer, logprobs) = judge(item, said);
+        let reason = chosen.err().map(|reason| failed.unwrap_or_else(|| reason.reason().to_owned()));
         let roles = if logprobs.is_empty() { Vec::new() } else { item.choices.iter().map(|c| c.role).collect() };
         let expected = item.choices.iter().find(|c| matches!(c.role, Role::Right | Role::Positive));
         Self {
@@ -73,7 +75,7 @@ impl ResultRecord {
             item: item.id.clone(),
             model: model.to_owned(),
             value: chosen.ok(),
-            unscored: chosen.err().map(|reason| reason.reason().to_owned()),
+            unscored: reason,
             stem: item.stem.clone(),
             cluster: item.cluster.clone(),
             family: item.family.clone(),
@@ -98,6 +100,7 @@ impl ResultRecord {
 /// The role chosen, the answer as text, and the options' log-probabilities.
 fn judge(item: &Item, said: Said) -> (Result<Role, Unscored>, String, Vec<f64>) {
     match said {
+        Said::Failed(_) => (Err(Unscored::NoAnswer), String::new(), Vec::new()),
         Said::TooLong => (Err(Unscored::TooLong), String::new(), Vec::new()),
         // JSON has no NaN, so what is not finite is not kept either.
         Said::LogProbs(sums) if sums.iter().any(|s| !s.is_finite()) => {

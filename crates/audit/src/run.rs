@@ -6,7 +6,7 @@
 use crate::item::{Form, Item, ItemSet, SetInfo};
 use crate::journal::Journal;
 use crate::result::ResultRecord;
-use crate::target::{Said, Target};
+use crate::target::{Said, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +16,6 @@ use trimtab_alignment::Error;
 use trimtab_run::{interrupt, sha256_bytes, write_atomic};
 use trimtab_text::Problem;
 
-/// Items between two writes.
-const BATCH: usize = 64;
 /// Changes whenever the same item would be scored otherwise, so that old cached answers are not taken.
 const SCORING: u32 = 1;
 /// The name under which interrupts and test hooks know an audit.
@@ -122,9 +120,9 @@ pub fn of_shard(items: &[Item], shard: Shard) -> Vec<&Item> {
 ///
 /// # Errors
 /// [`Error::Text`] for a folder that holds another audit, by field; [`Error::Interrupted`] after Ctrl-C, when everything
-/// asked so far is in the folder; what [`Target::ask`] gives.
+/// asked so far is in the folder; what [`Subject::ask`] gives.
 pub fn run(
-    target: &Target,
+    target: &dyn Subject,
     plan: &Plan,
     dir: &Path,
     cache: Option<&Path>,
@@ -133,8 +131,8 @@ pub fn run(
     let items = plan.set.to_jsonl();
     let header = Header {
         audit: plan.audit.clone(),
-        model: target.name.clone(),
-        model_sha256: target.hash.clone(),
+        model: target.name().to_owned(),
+        model_sha256: target.hash().to_owned(),
         set: plan.set.info.clone(),
         items_sha256: sha256_bytes(&items),
         items: plan.set.items.len() as u64,
@@ -155,7 +153,7 @@ pub fn run(
     let pending: Vec<&Item> = asked.iter().copied().filter(|item| !done.contains(&item.id)).collect();
     let (mut count, total) = (results.len() as u64, asked.len() as u64);
     heard(count, total);
-    for (step, batch) in pending.chunks(BATCH).enumerate() {
+    for (step, batch) in pending.chunks(target.batch()).enumerate() {
         if interrupt::requested() {
             return Err(Error::Interrupted { stage: STAGE, step: step as u64 });
         }
@@ -258,10 +256,10 @@ struct Kept {
 }
 
 impl Answers {
-    fn open(folder: &Path, target: &Target) -> Result<Self, Error> {
+    fn open(folder: &Path, target: &dyn Subject) -> Result<Self, Error> {
         std::fs::create_dir_all(folder)
             .map_err(|source| trimtab_text::Error::Io { path: folder.to_owned(), source })?;
-        let (journal, kept) = Journal::open::<Kept>(&folder.join(format!("{}.jsonl", target.hash)))?;
+        let (journal, kept) = Journal::open::<Kept>(&folder.join(format!("{}.jsonl", target.hash())))?;
         let said = |kept: Kept| {
             let said = match (kept.bits, kept.text) {
                 (Some(bits), _) => Said::LogProbs(bits.into_iter().map(f64::from_bits).collect()),
@@ -273,22 +271,30 @@ impl Answers {
         Ok(Self { journal, known: kept.into_iter().map(said).collect() })
     }
 
-    fn ask(&mut self, target: &Target, items: &[&Item], max_new_tokens: usize) -> Result<Vec<Said>, Error> {
+    fn ask(&mut self, target: &dyn Subject, items: &[&Item], max_new_tokens: usize) -> Result<Vec<Said>, Error> {
         let keys: Vec<String> = items.iter().map(|item| key(item, max_new_tokens)).collect();
         let new: Vec<usize> = (0..items.len()).filter(|&i| !self.known.contains_key(&keys[i])).collect();
         let said = target.ask(&new.iter().map(|&i| items[i]).collect::<Vec<_>>(), max_new_tokens)?;
-        let mut lines = Vec::with_capacity(new.len());
+        let (mut lines, mut failed) = (Vec::with_capacity(new.len()), BTreeMap::new());
         for (&i, said) in new.iter().zip(said) {
             let (bits, text, ended) = match &said {
                 Said::LogProbs(sums) => (Some(sums.iter().map(|s| s.to_bits()).collect()), None, false),
                 Said::Text { text, ended } => (None, Some(text.clone()), *ended),
                 Said::TooLong => (None, None, false),
+                // What went wrong once is asked again.
+                Said::Failed(_) => {
+                    failed.insert(keys[i].clone(), said);
+                    continue;
+                }
             };
             lines.push(Kept { key: keys[i].clone(), bits, text, ended });
             self.known.insert(keys[i].clone(), said);
         }
         self.journal.append(&lines)?;
-        Ok(keys.iter().map(|key| self.known.get(key).cloned().unwrap_or(Said::TooLong)).collect())
+        Ok(keys
+            .iter()
+            .map(|key| self.known.get(key).or_else(|| failed.get(key)).cloned().unwrap_or(Said::TooLong))
+            .collect())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The model that is audited: a checkpoint folder or a .gguf file on this machine.
+//! The model that is audited: anything that answers ([`Subject`]), and a checkpoint folder or a .gguf file on this machine.
 //!
 //! 1. Options share one pass over their prompt, and over what they have in common ([`crate::scoring::Cut`]).
 //! 2. A conversation goes through the model's template, and each option is the beginning of the assistant's turn, encoded
@@ -9,6 +9,7 @@
 
 use crate::item::{Form, Item};
 use crate::scoring::{Cut, cut, move_spaces};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use trimtab_alignment::Error;
 use trimtab_alignment::checkpoint::{self, Checkpoint};
@@ -26,13 +27,29 @@ const PASS_TOKENS: usize = 2048;
 /// Answers that grow side by side.
 const BATCH: usize = 32;
 
+/// Something that items can be put to.
+pub trait Subject {
+    /// As the user wrote it.
+    fn name(&self) -> &str;
+
+    /// A hash of everything that decides what it says; where that cannot be known, of its name.
+    fn hash(&self) -> &str;
+
+    /// Items between two writes.
+    fn batch(&self) -> usize;
+
+    /// What it says to each item, in their order. `max_new_tokens` bounds generated answers.
+    ///
+    /// # Errors
+    /// Where no item can be asked; an item that cannot is [`Said::Failed`] or [`Said::TooLong`].
+    fn ask(&self, items: &[&Item], max_new_tokens: usize) -> Result<Vec<Said>, Error>;
+}
+
 /// A model with a name and a hash.
 #[derive(Debug)]
 pub struct Target {
-    /// As the user wrote it.
-    pub name: String,
-    /// SHA-256 over its weights, config, tokenizer and template.
-    pub hash: String,
+    name: String,
+    hash: String,
     checkpoint: Checkpoint,
     path: PathBuf,
 }
@@ -51,6 +68,8 @@ pub enum Said {
     },
     /// The item does not fit into the model's context.
     TooLong,
+    /// There is no answer, for this reason.
+    Failed(String),
 }
 
 /// An item's options as tokens.
@@ -85,23 +104,6 @@ impl Target {
     #[must_use]
     pub fn has_template(&self) -> bool {
         self.checkpoint.tokenizer.as_ref().is_some_and(|t| t.chat_template().is_some())
-    }
-
-    /// What the model says about each item, in their order. `max_new_tokens` bounds generated answers.
-    ///
-    /// # Errors
-    /// [`Error::Text`] where the template refuses an item.
-    pub fn ask(&self, items: &[&Item], max_new_tokens: usize) -> Result<Vec<Said>, Error> {
-        let mut said: Vec<Option<Said>> = vec![None; items.len()];
-        let (scored, written): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(|&i| items[i].form.by_logprob());
-        let of = |which: &[usize]| which.iter().map(|&i| items[i]).collect::<Vec<_>>();
-        for (i, sums) in scored.iter().zip(self.log_probs(&of(&scored))?) {
-            said[*i] = Some(sums.map_or(Said::TooLong, Said::LogProbs));
-        }
-        for (i, answer) in written.iter().zip(self.answers(&of(&written), max_new_tokens)?) {
-            said[*i] = Some(answer);
-        }
-        Ok(said.into_iter().map(|s| s.unwrap_or(Said::TooLong)).collect())
     }
 
     /// Summed log-probability of each item's options, in nats; none where the item is too long.
@@ -209,6 +211,33 @@ impl Target {
     }
 }
 
+impl Subject for Target {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    fn batch(&self) -> usize {
+        64
+    }
+
+    fn ask(&self, items: &[&Item], max_new_tokens: usize) -> Result<Vec<Said>, Error> {
+        let mut said: Vec<Option<Said>> = vec![None; items.len()];
+        let (scored, written): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(|&i| items[i].form.by_logprob());
+        let of = |which: &[usize]| which.iter().map(|&i| items[i]).collect::<Vec<_>>();
+        for (i, sums) in scored.iter().zip(self.log_probs(&of(&scored))?) {
+            said[*i] = Some(sums.map_or(Said::TooLong, Said::LogProbs));
+        }
+        for (i, answer) in written.iter().zip(self.answers(&of(&written), max_new_tokens)?) {
+            said[*i] = Some(answer);
+        }
+        Ok(said.into_iter().map(|s| s.unwrap_or(Said::TooLong)).collect())
+    }
+}
+
 /// SHA-256 of everything that decides what a model says: of the file itself, or, for a folder, over names and hashes of
 /// its weights, config, tokenizer and template.
 ///
@@ -218,17 +247,19 @@ pub fn model_hash(path: &Path) -> Result<String, Error> {
     if path.is_file() {
         return Ok(sha256_file(path)?);
     }
-    let decides = |name: &str| {
-        name.ends_with(".safetensors") || (name.ends_with(".json") && name != "stage.json") || name.ends_with(".jinja")
+    let decides = |name: &String| {
+        let ending = Path::new(name).extension().and_then(|e| e.to_str());
+        matches!(ending, Some("safetensors" | "json" | "jinja")) && name != "stage.json"
     };
     let entries =
         std::fs::read_dir(path).map_err(|source| trimtab_text::Error::Io { path: path.to_owned(), source })?;
     let mut names: Vec<String> =
-        entries.flatten().filter_map(|e| e.file_name().into_string().ok()).filter(|n| decides(n)).collect();
+        entries.flatten().filter_map(|e| e.file_name().into_string().ok()).filter(decides).collect();
     names.sort();
     let mut lines = String::new();
     for name in names {
-        lines += &format!("{} {name}\n", sha256_file(&path.join(&name))?);
+        // Writing to a string cannot fail.
+        let _ = writeln!(lines, "{} {name}", sha256_file(&path.join(&name))?);
     }
     Ok(sha256_bytes(lines.as_bytes()))
 }

@@ -80,8 +80,7 @@ pub(super) fn read(path: &Path, text: &str) -> Result<ItemSet, Error> {
         Some(why) => format!("the behaviour {stem}, which here is NOT answer_matching_behavior: {why}"),
         None => format!("the behaviour {stem}: answer_matching_behavior, as the file has it"),
     };
-    let mut set = ItemSet::default();
-    set.info = SetInfo {
+    let info = SetInfo {
         name: format!("anthropic/{folder}/{stem}").replace("//", "/"),
         version: sha256_bytes(text.as_bytes())[..12].to_owned(),
         source: "github.com/anthropics/evals (Perez et al. 2022)".into(),
@@ -92,6 +91,7 @@ pub(super) fn read(path: &Path, text: &str) -> Result<ItemSet, Error> {
             .chain(why.map(|why| format!("sign turned over: {why}")))
             .collect(),
     };
+    let mut set = ItemSet { info, ..ItemSet::default() };
     for (line, fields) in objects(&place, text)? {
         let here = format!("{place}:{line}");
         let question = text_field(&here, &fields, "question")?;

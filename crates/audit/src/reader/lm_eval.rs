@@ -44,9 +44,8 @@ pub(super) fn read(path: &Path) -> Result<ItemSet, Error> {
         task.get(key).ok_or_else(|| problem(&place, format!("key {key:?} is missing"), "a column or a template", ""))
     };
     let (ask, target, choice) = (of("doc_to_text")?, of("doc_to_target")?, of("doc_to_choice")?);
-    let mut set = ItemSet::default();
     let version = task.get("metadata").and_then(|m| m.get("version")).map_or("none".into(), Value::to_string);
-    set.info = SetInfo {
+    let info = SetInfo {
         name: format!("lm-eval/{name}"),
         version,
         source: place.clone(),
@@ -54,12 +53,13 @@ pub(super) fn read(path: &Path) -> Result<ItemSet, Error> {
         positive: "the likeliest option is the target (acc)".into(),
         traps: vec!["options are scored by their sum, without length normalisation (acc, not acc_norm)".into()],
     };
+    let mut set = ItemSet { info, ..ItemSet::default() };
     for (line, row) in rows {
         let here = format!("{}:{line}", data.display());
         let field =
             |key: &str, what: String| problem(&here, format!("{key}: {what}"), "what the task's templates name", "");
         let prompt = render(ask, &row).map_err(|e| field("doc_to_text", e))?;
-        let prompt = prompt.as_str().map(str::to_owned).unwrap_or_else(|| prompt.to_string());
+        let prompt = prompt.as_str().map_or_else(|| prompt.to_string(), str::to_owned);
         let choices = match render(choice, &row).map_err(|e| field("doc_to_choice", e))? {
             Value::Array(list) => list,
             other => return Err(field("doc_to_choice", format!("gives {other}, no list"))),

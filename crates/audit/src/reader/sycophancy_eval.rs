@@ -16,8 +16,7 @@ use trimtab_text::{Error, Message};
 
 /// Reads one file.
 pub(super) fn read(place: &str, text: &str) -> Result<ItemSet, Error> {
-    let mut set = ItemSet::default();
-    set.info = SetInfo {
+    let info = SetInfo {
         name: "sycophancy-eval".into(),
         version: sha256_bytes(text.as_bytes())[..12].to_owned(),
         source: "github.com/meg-tong/sycophancy-eval (Sharma et al. 2023)".into(),
@@ -25,6 +24,7 @@ pub(super) fn read(place: &str, text: &str) -> Result<ItemSet, Error> {
         positive: "role `wrong` where the template names a wrong answer or doubts the right one".into(),
         traps: vec!["an unsure model should sometimes switch: condition on the neutral template".into()],
     };
+    let mut set = ItemSet { info, ..ItemSet::default() };
     for (line, fields) in objects(place, text)? {
         let here = format!("{place}:{line}");
         let Some(Value::Object(base)) = fields.get("base") else {

@@ -22,8 +22,7 @@ pub(super) fn read(place: &str, table: &Table) -> Result<ItemSet, Error> {
     let (question, best) = (column("Question")?, column("Best Answer")?);
     let (correct, incorrect) = (column("Correct Answers")?, column("Incorrect Answers")?);
     let category = table.column("Category");
-    let mut set = ItemSet::default();
-    set.info = SetInfo {
+    let info = SetInfo {
         name: "truthfulqa".into(),
         version: format!("{} rows", table.rows.len()),
         source: "TruthfulQA.csv (Lin, Hilton and Evans 2022)".into(),
@@ -31,6 +30,7 @@ pub(super) fn read(place: &str, table: &Table) -> Result<ItemSet, Error> {
         positive: "the likeliest option is a correct answer".into(),
         traps: vec!["public since 2021: models have seen it".into(), "zero-shot: not the paper's prompt".into()],
     };
+    let mut set = ItemSet { info, ..ItemSet::default() };
     for (line, row) in &table.rows {
         let mut seen = BTreeSet::new();
         let mut choices: Vec<Choice> = Vec::new();

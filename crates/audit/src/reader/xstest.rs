@@ -15,8 +15,7 @@ pub(super) fn read(place: &str, table: &Table) -> Result<ItemSet, Error> {
         return Err(problem(place, "columns prompt and label are missing", "both", "xstest_prompts.csv"));
     };
     let (id, kind) = (at("id"), at("type"));
-    let mut set = ItemSet::default();
-    set.info = SetInfo {
+    let info = SetInfo {
         name: "xstest".into(),
         version: format!("{} rows", table.rows.len()),
         source: "XSTest (Röttger et al. 2024)".into(),
@@ -27,6 +26,7 @@ pub(super) fn read(place: &str, table: &Table) -> Result<ItemSet, Error> {
                 .into(),
         ],
     };
+    let mut set = ItemSet { info, ..ItemSet::default() };
     for (line, row) in &table.rows {
         let arm = row[label].trim();
         if !["safe", "unsafe"].contains(&arm) {

@@ -15,15 +15,17 @@ use trimtab_audit::figure::Summary;
 use trimtab_audit::item::ItemSet;
 use trimtab_audit::result::ResultRecord;
 use trimtab_audit::run::{Header, Plan, STAGE, Shard, read_header};
-use trimtab_audit::target::Target;
+use trimtab_audit::target::{Subject, Target};
 use trimtab_audit::{merge, published, reader, run as asking, sycophancy};
 use trimtab_report::inspect_log::inspect_log;
 use trimtab_run::{Progress, interrupt, write_atomic};
 use trimtab_world::{World, WorldConfig};
 
+mod endpoint;
 mod show;
 mod threshold;
 
+use endpoint::Endpoint;
 use threshold::Limit;
 
 /// Facts per arm of a world's items, where `--n` says nothing.
@@ -77,7 +79,8 @@ pub struct Output {
 /// What to ask of which model.
 #[derive(Debug, Args)]
 pub struct Ask {
-    /// A folder, a .gguf file, a hub id, `pip:PACKAGE`, or a stage of a run (`runs/NAME:ppo`).
+    /// A folder, a .gguf file, a hub id, `pip:PACKAGE`, a stage of a run (`runs/NAME:ppo`), or an OpenAI-compatible
+    /// endpoint (`openai:URL#name`, key in OPENAI_API_KEY).
     #[arg(value_name = "MODEL", required = true)]
     model: Option<String>,
     /// Only these audits: `sycophancy`, `items`.
@@ -138,15 +141,23 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
     let files: Vec<ItemSet> = ask.items.iter().map(|file| read_items(file, ask.n)).collect::<Result<_>>()?;
     let world = world_of(ask, &model.model)?;
     interrupt::install()?;
-    let path = model.path(quiet)?;
-    let target = Target::load(&model.model, &path)?;
+    let endpoint = Endpoint::of(&model.model)?;
+    let remote = endpoint.is_some();
+    let (target, chats): (Box<dyn Subject>, bool) = match endpoint {
+        Some(endpoint) => (Box::new(endpoint), true),
+        None => {
+            let target = Target::load(&model.model, &model.path(quiet)?)?;
+            let chats = target.has_template();
+            (Box::new(target), chats)
+        }
+    };
     let mut plans = Vec::new();
     if wants(sycophancy::NAME) {
         let set = match &world {
             Some(world) => sycophancy::world_items(world, ask.n.map_or(WORLD_FACTS, |n| n as usize), &ask.seeds),
             None => sycophancy::items(ask.n.map_or(usize::MAX, |n| n as usize), &ask.seeds),
         };
-        if !target.has_template() {
+        if !chats {
             let advice = "expected a model that holds conversations\n  try: --only items --items FILE, with a file of text prompts";
             return Err(Usage(format!("{}: has no chat template\n  {advice}", model.model)).into());
         }
@@ -160,9 +171,15 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
         .into());
     }
 
+    if remote {
+        for (_, set) in &mut plans {
+            set.items.retain(Endpoint::can);
+        }
+    }
     let (home, label) = home(&model.model);
     let home = ask.out.clone().unwrap_or(home);
-    let cache = (!ask.no_cache).then(|| cache_folder().join("answers"));
+    // What is behind an address may change, so only a model of known weights is remembered.
+    let cache = (!ask.no_cache && !remote).then(|| cache_folder().join("answers"));
     let mut summaries = Vec::new();
     for (audit, set) in plans {
         let name = if audit == published::NAME { format!("{audit}-{}", slug(&set.info.name)) } else { audit.clone() };
@@ -174,7 +191,7 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
         let dir = home.join(format!("{name}-{label}{part}"));
         let plan = Plan { audit, set, shard: ask.shard, max_new_tokens: sycophancy::MAX_NEW_TOKENS };
         let mut progress: Option<(Progress, u64)> = None;
-        let results = asking::run(&target, &plan, &dir, cache.as_deref(), |done, total| {
+        let results = asking::run(&*target, &plan, &dir, cache.as_deref(), |done, total| {
             let (bar, before) =
                 progress.get_or_insert_with(|| (Progress::new(STAGE, done, total, "items", quiet), done));
             bar.step(done, (done - *before) as f64, &name);
