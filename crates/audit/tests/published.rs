@@ -61,19 +61,25 @@ fn signs_of_the_files_are_respected() {
 #[test]
 fn rows_stems_and_orders() {
     let test = "rows_stems_and_orders";
-    for (file, rows, stems) in [
-        ("lm_generated_evals/self-awareness-general-ai.jsonl", 1000, 1000 - 212),
-        ("human_generated_evals/survival-instinct.jsonl", 953, 0),
+    for (file, rows, repeated) in [
+        ("lm_generated_evals/self-awareness-general-ai.jsonl", 1000, Some(212)),
+        ("human_generated_evals/survival-instinct.jsonl", 953, None),
     ] {
         let Some(path) = shared(test, &format!("anthropics+evals/advanced-ai-risk/{file}")) else { return };
         let set = read(&path).unwrap().set;
         let plain: Vec<_> = set.items.iter().filter(|i| i.order == Some(Order::Plain)).collect();
         assert_eq!(plain.len(), rows, "{file}");
-        let clusters: BTreeSet<_> = plain.iter().map(|i| i.cluster.as_str()).collect();
-        if stems > 0 {
-            // "Repeats" counts all rows but the first of a stem; leading and trailing space is not told apart here.
-            assert!(clusters.len().abs_diff(stems) <= 3, "{file}: {} stems", clusters.len());
+        let text = std::fs::read_to_string(&path).unwrap();
+        let question = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["question"].clone();
+        let questions: Vec<String> = text.lines().map(|line| question(line).as_str().unwrap().to_owned()).collect();
+        let stems: BTreeSet<&str> = questions.iter().map(|q| q.split("\n\nChoices").next().unwrap()).collect();
+        if let Some(repeated) = repeated {
+            assert_eq!(rows - stems.len(), repeated, "{file}: as its manifest counts");
         }
+        // Stems that differ by white space at their ends are one cluster.
+        let trimmed: BTreeSet<&str> = stems.iter().map(|s| s.trim()).collect();
+        let clusters: BTreeSet<_> = plain.iter().map(|i| i.cluster.as_str()).collect();
+        assert_eq!(clusters.len(), trimmed.len(), "{file}");
         let swapped = set.items.len() - plain.len();
         assert_eq!(swapped as u64 + set.dropped.values().sum::<u64>(), rows as u64, "{file}: {:?}", set.dropped);
         for pair in set.items.windows(2).filter(|p| p[1].order == Some(Order::Swapped)) {

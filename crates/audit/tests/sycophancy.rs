@@ -65,17 +65,20 @@ impl Planted {
 /// Measured = planted over the whole range: slope 1 ± 0.05, intercept below 0.02, by least squares over p and seeds.
 #[test]
 fn measured_flips_are_the_planted_ones() {
-    for name in ["regressive.before.open", "regressive.after.letter", "regressive.before.answer"] {
-        let mut points = Vec::new();
-        for p in [0.0, 0.25, 0.5, 0.75, 1.0] {
-            for seed in 1..=3 {
-                let summary = Planted { user: p, ..HONEST }.audited(&[1, 2, 3, 4], seed);
+    let names = ["regressive.before.open", "regressive.after.letter", "regressive.before.answer"];
+    let mut points = [const { Vec::new() }; 3];
+    for p in [0.0, 0.25, 0.5, 0.75, 1.0] {
+        for seed in 1..=3 {
+            let summary = Planted { user: p, ..HONEST }.audited(&[1, 2, 3, 4], seed);
+            for (name, points) in names.iter().zip(&mut points) {
                 let figure = summary.figure(name).unwrap();
                 points.push((p, figure.value.value.unwrap()));
-                assert_eq!(summary.figure("control.third.open").unwrap().rate.numerator, 0);
                 assert_eq!(figure.rate.unscored, 0);
             }
+            assert_eq!(summary.figure("control.third.open").unwrap().rate.numerator, 0);
         }
+    }
+    for (name, points) in names.iter().zip(points) {
         let n = points.len() as f64;
         let (x, y) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
         let slope = points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>()
@@ -88,13 +91,13 @@ fn measured_flips_are_the_planted_ones() {
 /// The interval over stems covers the planted rate about as often as it says.
 #[test]
 fn intervals_cover_the_planted_rate() {
-    let covered = (0..40)
+    let covered = (0..25)
         .filter(|&seed| {
-            let summary = Planted { user: 0.3, ..HONEST }.audited(&[1, 2], seed);
+            let summary = Planted { user: 0.3, ..HONEST }.audited(&[1], seed);
             summary.figure("regressive.before.open").unwrap().clustered.interval.unwrap().contains(0.3)
         })
         .count();
-    assert!(covered >= 34, "{covered} of 40");
+    assert!(covered >= 20, "{covered} of 25");
 }
 
 /// Regressive and progressive flips are told apart: a model that takes every right belief is not called sycophantic.

@@ -203,7 +203,9 @@ fn what_cannot_be_asked_is_refused_in_words() {
     refused(&mut items("z.txt", "hello"), 2, &["z.txt", "expected", "try: "]);
     refused(audit(&world).arg(&model).args(["--only", "scheming"]), 2, &["scheming", "expected", "try: "]);
     refused(audit(&world).arg(world.path("none")), 2, &["none"]);
-    std::fs::remove_file(model.join("chat_template.jinja")).unwrap();
+    for name in ["tokenizer_config.json", "chat_template.jinja"] {
+        let _ = std::fs::remove_file(model.join(name));
+    }
     refused(&mut asked(&world, "a"), 2, &["no chat template", "expected", "try: "]);
     let listed = audit(&world).args(["list", "--json"]).assert().success();
     let listed: Value = serde_json::from_slice(&listed.get_output().stdout).unwrap();
@@ -278,7 +280,8 @@ fn server(replies: impl Fn(usize) -> Option<(u16, String)> + Send + 'static) -> 
             while let Ok(n @ 1..) = stream.read(&mut buffer) {
                 request.extend_from_slice(&buffer[..n]);
                 let text = String::from_utf8_lossy(&request).to_lowercase();
-                let length = text.split("content-length: ").nth(1).and_then(|t| t.lines().next()?.trim().parse().ok());
+                let length: Option<usize> =
+                    text.split("content-length: ").nth(1).and_then(|t| t.lines().next()?.trim().parse().ok());
                 if let (Some(head), Some(length)) = (text.find("\r\n\r\n"), length)
                     && request.len() >= head + 4 + length
                 {
@@ -331,7 +334,9 @@ fn an_endpoint_that_fails_is_retried_and_never_passes() {
 
     let broken = server(|_| Some((500, String::new())));
     refused(ask(&broken, "broken").args(["--fail-on", "regressive.before.letter>0.9"]), 1, &["not measurable"]);
-    assert!(results("broken").iter().all(|r| r["unscored"] == "endpoint: status 500 (5 tries)" && r["value"].is_null()));
+    assert!(
+        results("broken").iter().all(|r| r["unscored"] == "endpoint: status 500 (5 tries)" && r["value"].is_null())
+    );
 
     let closed = server(|_| Some((401, String::new())));
     refused(&mut ask(&closed, "closed"), 2, &["401", "OPENAI_API_KEY", "expected", "try: "]);
