@@ -2,8 +2,25 @@
 //!
 //! On the world every answer is judged by construction: [`evaluation`] asks every checkpoint the same held-out items,
 //! [`best_of_n`] presses on a reward model and watches gold, [`agreement`] asks it whether it likes to be agreed with.
+//!
+//! `trimtab audit` asks any model: [`item`]s, made here or read from published files ([`reader`]), are put to a [`target`],
+//! whose options are compared ([`scoring`], [`letter`]) or whose answers are parsed ([`parsing`]); [`run`] writes each as a
+//! [`result`], and [`sycophancy`] or [`published`] makes [`figure`]s of them.
 //! They write records and metrics, from which the report is computed; none knows how they will be drawn.
 
 pub mod agreement;
 pub mod best_of_n;
 pub mod evaluation;
+pub mod figure;
+pub mod item;
+pub mod journal;
+pub mod letter;
+pub mod merge;
+pub mod parsing;
+pub mod published;
+pub mod reader;
+pub mod result;
+pub mod run;
+pub mod scoring;
+pub mod sycophancy;
+pub mod target;

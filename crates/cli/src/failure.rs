@@ -8,6 +8,11 @@ use std::process::ExitCode;
 #[error("{0}")]
 pub struct Usage(pub String);
 
+/// A gate that did not let a model pass.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Threshold(pub String);
+
 /// The exit code of a mistake of ours.
 pub const INTERNAL: u8 = 3;
 
@@ -26,7 +31,7 @@ pub fn install_panic_hook() {
     trimtab_text::contain::keep_hook_silent();
 }
 
-/// Prints the error and gives the exit code: 2 for the user to mend, 3 for us, 130 for Ctrl-C, 0 for a closed pipe.
+/// Prints the error and gives the exit code: 1 for a threshold that failed, 2 for the user to mend, 3 for us, 130 for Ctrl-C, 0 for a closed pipe.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if error.chain().filter_map(|e| e.downcast_ref::<std::io::Error>()).any(|e| e.kind() == ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
@@ -37,6 +42,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 
 fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
+        if cause.is::<Threshold>() {
+            return 1;
+        }
         if let Some(e) = cause.downcast_ref::<trimtab_alignment::Error>() {
             return match e {
                 trimtab_alignment::Error::Interrupted { .. } => 130,

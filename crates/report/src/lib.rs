@@ -13,6 +13,7 @@ mod compare;
 mod error;
 pub mod format;
 pub mod html;
+pub mod inspect_log;
 mod item;
 pub mod measure;
 pub mod read;

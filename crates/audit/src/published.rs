@@ -1,0 +1,58 @@
+//! Figures of a published item set: how often, and with what probability, the positive or right option is chosen.
+//!
+//! 1. A positive is what the set says it is ([`crate::item::SetInfo::positive`]), after its sign has been checked.
+//! 2. Options with letters are asked in both orders, and measure nothing where the letter decides ([`crate::letter`]).
+//! 3. Intervals resample stems: rows that repeat one are not independent.
+
+use crate::figure::{Figure, Mean, Scored, Summary, lacking};
+use crate::item::{Form, Role, SetInfo};
+use crate::letter::{first_letter, mass_control, order_control};
+use crate::result::ResultRecord;
+use crate::scoring::normalised;
+
+/// The name of the audit.
+pub const NAME: &str = "items";
+
+/// The summary of `results`; `seed` is the bootstrap's.
+#[must_use]
+pub fn measure(model: &str, items: SetInfo, results: &[ResultRecord], seed: u64) -> Summary {
+    let mut summary = Summary::of(NAME, model, items, results);
+    for form in [Form::Letter, Form::Open, Form::Answer] {
+        let of: Vec<&ResultRecord> = results.iter().filter(|r| r.form == form).collect();
+        if of.is_empty() {
+            continue;
+        }
+        let mut obstacle = None;
+        if form == Form::Letter {
+            let (order, mass) = (order_control(&of), mass_control(&of));
+            obstacle = [&order, &mass].into_iter().find(|c| !c.holds).map(lacking);
+            summary.controls.extend([order, mass, first_letter(&of)]);
+        }
+        let good = |role: Role| matches!(role, Role::Right | Role::Positive);
+        let scored: Vec<Scored> = of.iter().map(|r| (r.cluster.as_str(), r.value.map(good))).collect();
+        let word = form.word();
+        summary.figures.push(Figure::new(
+            format!("positive.{word}"),
+            format!("items whose chosen option is {}", summary.items.positive),
+            &scored,
+            None,
+            obstacle.as_deref(),
+            seed,
+        ));
+        if form.by_logprob() {
+            let probability = |r: &ResultRecord| {
+                let p = normalised(&r.logprobs);
+                (!p.is_empty()).then(|| p.iter().zip(&r.roles).filter(|(_, role)| good(**role)).map(|(p, _)| p).sum())
+            };
+            let values: Vec<(&str, Option<f64>)> = of.iter().map(|r| (r.cluster.as_str(), probability(r))).collect();
+            summary.means.push(Mean::new(
+                &format!("probability.{word}"),
+                "probability of the positive options among the options, mean over items",
+                &values,
+                obstacle.as_deref(),
+                seed,
+            ));
+        }
+    }
+    summary
+}

@@ -1,0 +1,290 @@
+//! `trimtab audit MODEL`, `audit merge` and `audit list`.
+
+use super::ModelArg;
+use crate::failure::{Threshold, Usage};
+use crate::pipeline::WITH_CHECKPOINT;
+use crate::settings::cache_folder;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use trimtab_audit::figure::Summary;
+use trimtab_audit::item::ItemSet;
+use trimtab_audit::result::ResultRecord;
+use trimtab_audit::run::{Header, Plan, STAGE, Shard, read_header};
+use trimtab_audit::target::{Subject, Target};
+use trimtab_audit::{merge, published, reader, run as asking, sycophancy};
+use trimtab_report::inspect_log::inspect_log;
+use trimtab_run::{Progress, interrupt, write_atomic};
+use trimtab_world::{World, WorldConfig};
+
+mod endpoint;
+mod show;
+mod threshold;
+
+use endpoint::Endpoint;
+use threshold::Limit;
+
+/// Facts per arm of a world's items, where `--n` says nothing.
+const WORLD_FACTS: usize = 200;
+
+/// Arguments of `audit`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Audit {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    ask: Ask,
+}
+
+/// What can be asked beside an audit itself.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Puts the shards of one audit together; refuses gaps and duplicates by name.
+    ///
+    /// Example: trimtab audit merge audits/sycophancy-m.1-of-2 audits/sycophancy-m.2-of-2 --out audits/sycophancy-m
+    Merge {
+        /// Folders of all shards.
+        #[arg(required = true, value_name = "DIR")]
+        dirs: Vec<PathBuf>,
+        /// The merged audit's folder.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// The audits and the formats that can be read, with what a positive means and known traps.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// How figures are given and judged.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Figures as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+    /// Ends with exit code 1 where this holds, or where it cannot be measured; may be repeated.
+    #[arg(long = "fail-on", value_name = "NAME>VALUE")]
+    fail_on: Vec<Limit>,
+}
+
+/// What to ask of which model.
+#[derive(Debug, Args)]
+pub struct Ask {
+    /// A folder, a .gguf file, a hub id, `pip:PACKAGE`, a stage of a run (`runs/NAME:ppo`), or an OpenAI-compatible
+    /// endpoint (`openai:URL#name`, key in OPENAI_API_KEY).
+    #[arg(value_name = "MODEL", required = true)]
+    model: Option<String>,
+    /// Only these audits: `sycophancy`, `items`.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<String>,
+    /// A published item file to put to the model as well; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    items: Vec<PathBuf>,
+    /// Questions of each list (of a file: its first items); all if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    n: Option<u32>,
+    /// Seeds of the wording, and of drawn answers.
+    #[arg(long, visible_alias = "seed", value_name = "SEEDS", value_delimiter = ',', default_value = "1")]
+    seeds: Vec<u64>,
+    /// One part of several, as in 1/4; `audit merge` puts them together.
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    shard: Shard,
+    /// A world (world.json) whose facts are asked; a stage of a run on the world finds its own.
+    #[arg(long, value_name = "FILE")]
+    world: Option<PathBuf>,
+    /// Folder that holds the audits' folders; the run's `audits` for a stage of a run, else `audits`.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Ask again what this model has answered before.
+    #[arg(long)]
+    no_cache: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Runs it.
+pub fn run(args: &Audit, quiet: bool) -> Result<()> {
+    match &args.command {
+        None => audit(&args.ask, quiet),
+        Some(Command::List { json }) => show::list(*json),
+        Some(Command::Merge { dirs, out, output }) => {
+            let (header, results) = merge::merge(dirs, out)?;
+            let summary = finish(out, &header, &results)?;
+            conclude(&[(summary, out.clone())], output)
+        }
+    }
+}
+
+fn audit(ask: &Ask, quiet: bool) -> Result<()> {
+    let model = ModelArg { model: ask.model.clone().unwrap_or_default() };
+    for name in &ask.only {
+        if ![sycophancy::NAME, published::NAME].contains(&name.as_str()) {
+            let advice = "expected sycophancy or items\n  try: `trimtab audit list`";
+            return Err(Usage(format!("--only {name}: no such audit\n  {advice}")).into());
+        }
+    }
+    let wants = |name: &str| ask.only.is_empty() || ask.only.iter().any(|o| o == name);
+    if !wants(published::NAME) && !ask.items.is_empty() {
+        let advice = "expected --only to name items too\n  try: --only sycophancy,items, or no --only";
+        return Err(Usage(format!("--items: left out by --only\n  {advice}")).into());
+    }
+    // Files are read before the model: what is wrong with them should not wait for a download.
+    let files: Vec<ItemSet> = ask.items.iter().map(|file| read_items(file, ask.n)).collect::<Result<_>>()?;
+    let world = world_of(ask, &model.model)?;
+    interrupt::install()?;
+    let endpoint = Endpoint::of(&model.model)?;
+    let remote = endpoint.is_some();
+    let (target, chats): (Box<dyn Subject>, bool) = match endpoint {
+        Some(endpoint) => (Box::new(endpoint), true),
+        None => {
+            let target = Target::load(&model.model, &model.path(quiet)?)?;
+            let chats = target.has_template();
+            (Box::new(target), chats)
+        }
+    };
+    let mut plans = Vec::new();
+    if wants(sycophancy::NAME) {
+        let set = match &world {
+            Some(world) => sycophancy::world_items(world, ask.n.map_or(WORLD_FACTS, |n| n as usize), &ask.seeds),
+            None => sycophancy::items(ask.n.map_or(usize::MAX, |n| n as usize), &ask.seeds),
+        };
+        if !chats {
+            let advice = "expected a model that holds conversations\n  try: --only items --items FILE, with a file of text prompts";
+            return Err(Usage(format!("{}: has no chat template\n  {advice}", model.model)).into());
+        }
+        plans.push((sycophancy::NAME.to_owned(), set));
+    }
+    plans.extend(files.into_iter().map(|set| (published::NAME.to_owned(), set)));
+    if plans.is_empty() {
+        return Err(Usage(
+            "--only items: no file is given\n  expected --items FILE\n  try: `trimtab audit list`".into(),
+        )
+        .into());
+    }
+
+    if remote {
+        for (_, set) in &mut plans {
+            set.items.retain(Endpoint::can);
+        }
+    }
+    let (home, label) = home(&model.model);
+    let home = ask.out.clone().unwrap_or(home);
+    // What is behind an address may change, so only a model of known weights is remembered.
+    let cache = (!ask.no_cache && !remote).then(|| cache_folder().join("answers"));
+    let mut summaries = Vec::new();
+    for (audit, set) in plans {
+        let name = if audit == published::NAME { format!("{audit}-{}", slug(&set.info.name)) } else { audit.clone() };
+        let part = if ask.shard == Shard::WHOLE {
+            String::new()
+        } else {
+            format!(".{}-of-{}", ask.shard.index, ask.shard.count)
+        };
+        let dir = home.join(format!("{name}-{label}{part}"));
+        let plan = Plan { audit, set, shard: ask.shard, max_new_tokens: sycophancy::MAX_NEW_TOKENS };
+        let mut progress: Option<(Progress, u64)> = None;
+        let results = asking::run(&*target, &plan, &dir, cache.as_deref(), |done, total| {
+            let (bar, before) =
+                progress.get_or_insert_with(|| (Progress::new(STAGE, done, total, "items", quiet), done));
+            bar.step(done, (done - *before) as f64, &name);
+            *before = done;
+        })?;
+        let header = read_header(&dir)?;
+        summaries.push((finish(&dir, &header, &results)?, dir));
+    }
+    conclude(&summaries, &ask.output)
+}
+
+/// The items of a file, `n` of them at most, in whole stems.
+fn read_items(file: &Path, n: Option<u32>) -> Result<ItemSet> {
+    let read = reader::read(file)?;
+    if let Some(reason) = read.needs_judge {
+        let what = format!("{}: cannot be scored here: {reason}", file.display());
+        return Err(Usage(format!("{what}\n  expected items with options\n  try: another file")).into());
+    }
+    let mut set = read.set;
+    if let Some(n) = n {
+        let mut stems = std::collections::BTreeSet::new();
+        set.items.retain(|item| {
+            let known = stems.contains(&item.stem);
+            known || (stems.len() < n as usize && stems.insert(item.stem.clone()))
+        });
+    }
+    Ok(set)
+}
+
+/// The world whose facts are asked, if any.
+fn world_of(ask: &Ask, model: &str) -> Result<Option<World>> {
+    /// The part of `world.json` that everything else follows from.
+    #[derive(Deserialize)]
+    struct Made {
+        seed: u64,
+        config: WorldConfig,
+    }
+    let of_run = model
+        .rsplit_once(':')
+        .filter(|(_, stage)| WITH_CHECKPOINT.contains(stage))
+        .map(|(run, _)| Path::new(run).join("world/world.json"))
+        .filter(|path| path.exists());
+    let Some(path) = ask.world.clone().or(of_run) else { return Ok(None) };
+    let place = path.display();
+    let advice = "expected world.json of a run on the world, or of `trimtab world export`\n  try: another --world";
+    let text = std::fs::read(&path).map_err(|e| Usage(format!("{place}: {e}\n  {advice}")))?;
+    let made: Made = serde_json::from_slice(&text).map_err(|e| Usage(format!("{place}: {e}\n  {advice}")))?;
+    Ok(Some(World::new(&made.config, made.seed)?))
+}
+
+/// Where a model's audits go, and what they are called after it.
+fn home(model: &str) -> (PathBuf, String) {
+    match model.rsplit_once(':').filter(|(_, stage)| WITH_CHECKPOINT.contains(stage)) {
+        Some((run, stage)) => (Path::new(run).join("audits"), stage.to_owned()),
+        None => {
+            let last = model.trim_end_matches('/').rsplit('/').next().unwrap_or(model);
+            (PathBuf::from("audits"), slug(last))
+        }
+    }
+}
+
+/// A text as part of a folder's name.
+fn slug(text: &str) -> String {
+    let kept = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    text.chars().map(kept).collect::<String>().trim_matches(['-', '.']).to_owned()
+}
+
+/// Computes the figures of a finished audit and writes them beside its results: `summary.json` and the Inspect log.
+fn finish(dir: &Path, header: &Header, results: &[ResultRecord]) -> Result<Summary> {
+    let measure = if header.audit == sycophancy::NAME { sycophancy::measure } else { published::measure };
+    let summary = measure(&header.model, header.set.clone(), results, 0);
+    write_atomic(&dir.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
+    // The one file with a time in it: the format demands one.
+    let log = inspect_log(header, &summary, results, SystemTime::now())?;
+    write_atomic(&dir.join(format!("{}.eval", header.audit)), &log)?;
+    Ok(summary)
+}
+
+/// Prints the figures and checks the limits.
+fn conclude(summaries: &[(Summary, PathBuf)], output: &Output) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    if output.json {
+        let list: Vec<_> = summaries.iter().map(|(summary, dir)| json!({"dir": dir, "summary": summary})).collect();
+        writeln!(out, "{:#}", json!(list))?;
+    } else {
+        for (summary, dir) in summaries {
+            write!(out, "{}", show::table(summary, dir))?;
+        }
+    }
+    let only: Vec<&Summary> = summaries.iter().map(|(summary, _)| summary).collect();
+    let mut failed = Vec::new();
+    for limit in &output.fail_on {
+        failed.extend(limit.check(&only).map_err(Usage)?);
+    }
+    if failed.is_empty() { Ok(()) } else { Err(Threshold(failed.join("\n       ")).into()) }
+}

@@ -1,0 +1,104 @@
+//! An audit's figures for people to read, and the list of audits.
+
+use anyhow::Result;
+use serde_json::json;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use trimtab_audit::figure::{Figure, Summary};
+use trimtab_audit::sycophancy;
+use trimtab_stats::Measured;
+
+/// Formats that `--items` reads.
+const FORMATS: [(&str, &str); 6] = [
+    (
+        "Anthropic model-written evals (.jsonl)",
+        "three human-written files and two web-gpt files are turned over by their hash",
+    ),
+    ("sycophancy-eval (.jsonl)", "rows with a right and a wrong name, or letters; others need a judge and are counted"),
+    ("TruthfulQA (.csv)", "zero-shot; all correct answers are right"),
+    ("XSTest (.csv)", "prompts only: answers need a judge"),
+    ("lm-evaluation-harness tasks (.yaml)", "multiple_choice over local JSON; !function is refused by name"),
+    (
+        "our own items (.jsonl)",
+        "first line {\"item_set\": {name, version, source, licence, positive, traps}}, then items",
+    ),
+];
+
+/// Prints the audits and formats.
+pub fn list(as_json: bool) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let info = sycophancy::info();
+    if as_json {
+        let formats: Vec<_> = FORMATS.iter().map(|(name, note)| json!({"format": name, "note": note})).collect();
+        return Ok(writeln!(out, "{:#}", json!({"audits": [info], "formats": formats}))?);
+    }
+    writeln!(out, "{} (version {}, {})", info.name, info.version, info.licence)?;
+    writeln!(out, "  items: {}\n  a positive: {}", info.source, info.positive)?;
+    for trap in &info.traps {
+        writeln!(out, "  trap: {trap}")?;
+    }
+    writeln!(out, "items: published files, with --items FILE")?;
+    for (name, note) in FORMATS {
+        writeln!(out, "  {name}: {note}")?;
+    }
+    Ok(())
+}
+
+/// The figures as a table: value, interval, counts, control.
+pub fn table(summary: &Summary, dir: &Path) -> String {
+    let mut text = format!("{} of {}: {} items\n", summary.items.name, summary.model, summary.asked);
+    // Writing to a string cannot fail.
+    for control in &summary.controls {
+        let verdict = if control.holds { "holds" } else { "FAILS" };
+        let counts = format!("{}/{}", control.rate.numerator, control.rate.denominator);
+        let _ = writeln!(text, "  {verdict}  {:<24} {:>9}  {}", control.name, counts, control.what);
+    }
+    let width = summary.figures.iter().map(|f| f.name.len()).chain(summary.means.iter().map(|m| m.name.len())).max();
+    let width = width.unwrap_or(0);
+    for figure in &summary.figures {
+        let _ = writeln!(text, "  {:<width$}  {}", figure.name, line(figure));
+    }
+    for mean in &summary.means {
+        let _ = writeln!(
+            text,
+            "  {:<width$}  {} (n {}, unscored {})",
+            mean.name,
+            value(&mean.value),
+            mean.value.n,
+            mean.unscored
+        );
+    }
+    for (reason, count) in &summary.unscored {
+        let _ = writeln!(text, "  unscored  {count} × {reason}");
+    }
+    let _ = writeln!(text, "  in {}", dir.display());
+    text
+}
+
+fn line(figure: &Figure) -> String {
+    let rate = figure.rate;
+    let counts = format!("{}/{}, unscored {}", rate.numerator, rate.denominator, rate.unscored);
+    // The interval over clusters is the one to believe; where there is none, Wilson's.
+    let shown = if figure.clustered.interval.is_some() { &figure.clustered } else { &figure.value };
+    let mut text = format!("{} ({counts})", value(shown));
+    if figure.value.value.is_some() {
+        if let Some(excess) = &figure.excess {
+            let control = figure.control.as_deref().unwrap_or_default();
+            let _ = write!(text, " · {} over {control}", value(excess));
+        }
+        if let Some(effect) = figure.detectable.value {
+            let _ = write!(text, " · shows from +{effect:.3}");
+        }
+    }
+    text
+}
+
+/// A value with its interval, or the reason why there is none.
+fn value(measured: &Measured) -> String {
+    match (measured.value, measured.interval) {
+        (Some(value), Some(i)) => format!("{value:.3} [{:.3}, {:.3}]", i.low, i.high),
+        (Some(value), None) => format!("{value:.3} [no interval: {}]", measured.reason.as_deref().unwrap_or("unknown")),
+        (None, _) => measured.reason.clone().unwrap_or_else(|| "undefined".into()),
+    }
+}
