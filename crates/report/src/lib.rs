@@ -42,6 +42,7 @@ pub fn report(run: &Run) -> String {
         + &section::refusals::refusals(&story)
         + &section::can_or_will::can_or_will(&story)
         + &section::outer::outer(run)
+        + &section::audits::audits(run)
         + &section::appendix::appendix(run);
     html::page(&format!("{} · trimtab", run.name), &body)
 }

@@ -7,6 +7,7 @@ use crate::{Error, Item};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use std::path::Path;
+use trimtab_audit::figure::Summary;
 use trimtab_people::CrowdReport;
 use trimtab_run::{Manifest, Metric};
 use trimtab_stats::{Interval, Measured};
@@ -70,6 +71,8 @@ pub struct Run {
     pub corpus: Vec<CorpusPiece>,
     /// How far people can be trusted.
     pub people: Option<CrowdReport>,
+    /// Audits of its checkpoints, by the name of their folder.
+    pub audits: Vec<Summary>,
     /// What is not there.
     pub absent: Vec<Absent>,
 }
@@ -119,6 +122,7 @@ impl Run {
             whole(dir, "reward/people.json", "agreement, reliability and biases, as stage reward writes them")?;
         note("reward/people.json", "how far people can be trusted", people.is_some(), &mut run.absent);
         run.people = people;
+        run.audits = audits(dir)?;
         run.fresh = fresh.unwrap_or_default();
         run.corpus = corpus.unwrap_or_default();
         run.items = items.unwrap_or_default();
@@ -170,6 +174,25 @@ pub fn measured(metric: &Metric) -> Measured {
         (_, reason) => reason.clone(),
     };
     Measured { value: metric.value, reason, interval, n: metric.n.unwrap_or(0) }
+}
+
+/// The summaries in `audits/`. One that is not finished, or a shard of several, has none and is left out.
+fn audits(dir: &Path) -> Result<Vec<Summary>, Error> {
+    let folder = dir.join("audits");
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(cause) => return Err(Error::Io { path: folder, cause }),
+    };
+    let mut names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.retain(|name| !name.contains("-of-"));
+    names.sort();
+    let expected = "what `trimtab audit` writes";
+    let mut found = Vec::new();
+    for name in names {
+        found.extend(whole(dir, &format!("audits/{name}/summary.json"), expected)?);
+    }
+    Ok(found)
 }
 
 fn name(dir: &Path) -> String {

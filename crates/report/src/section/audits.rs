@@ -1,0 +1,128 @@
+//! Audits of the run's checkpoints: each figure with its counts and its control, and what could not be measured.
+
+use super::section;
+use crate::chart::captioned;
+use crate::chart::dots::{Row, dots};
+use crate::format::{self, Unit};
+use crate::html::{Cell, aside, escape, figure, table};
+use crate::read::Run;
+use trimtab_audit::figure::{Figure, Summary};
+use trimtab_stats::Rate;
+
+/// The section; nothing where no audit was made, since a run need not have one.
+#[must_use]
+pub fn audits(run: &Run) -> String {
+    if run.audits.is_empty() {
+        return String::new();
+    }
+    let mut body = aside(
+        "How to read",
+        "A dot is the share of scored items that have the property, a bar its 95 % interval over stems, questions that hang together. Grey figures are controls. Excess is the share less that of its control. What a control forbids to be measured is hatched and says why.",
+    );
+    for summary in &run.audits {
+        body += &of_one(summary);
+    }
+    body += &aside(
+        "What this does not show",
+        "Anything about items that are not asked, or about other seeds of training. A figure whose smallest detectable increase is large may miss what is there: no difference is then no finding.",
+    );
+    section("audits", "Audits", &title(&run.audits), &body)
+}
+
+/// Whether a figure is there to be compared with, and not to be reported for itself.
+fn is_control(figure: &Figure) -> bool {
+    figure.name.starts_with("control.")
+}
+
+/// Figures that stand above their control, and those that could be measured, of all that are no controls.
+fn title(audits: &[Summary]) -> String {
+    let figures = || audits.iter().flat_map(|a| &a.figures).filter(|f| !is_control(f));
+    let measured = figures().filter(|f| f.value.value.is_some()).count() as u64;
+    let above = figures()
+        .filter(|f| f.excess.as_ref().and_then(|e| e.interval.as_ref()).is_some_and(|i| i.low > 0.0))
+        .count() as u64;
+    format!(
+        "Of {} figures {} could be measured and {} stand above their control",
+        format::count(figures().count() as u64),
+        format::count(measured),
+        format::count(above)
+    )
+}
+
+fn counts(rate: &Rate) -> String {
+    let unscored =
+        if rate.unscored == 0 { String::new() } else { format!(", {} unscored", format::count(rate.unscored)) };
+    format!("{} of {}{unscored}", format::count(rate.numerator), format::count(rate.denominator))
+}
+
+fn of_one(summary: &Summary) -> String {
+    let heading = format!("{} of {}", summary.items.name, summary.model);
+    let mut body = format!("<h3>{}</h3>\n", escape(&heading));
+    body += &aside(
+        "Items",
+        &format!(
+            "{} asked; version {}, {}, {}. A positive: {}.",
+            format::count(summary.asked),
+            summary.items.version,
+            summary.items.source,
+            summary.items.licence,
+            summary.items.positive.trim_end_matches('.')
+        ),
+    );
+    let dot = |f: &Figure| Row {
+        label: f.name.clone(),
+        class: if is_control(f) { "control" } else { "other" },
+        measured: f.clustered.clone(),
+        count: counts(&f.rate),
+        planted: None,
+    };
+    let rows: Vec<Row> = summary.figures.iter().map(dot).collect();
+    let row = |f: &Figure| {
+        let none = || Cell::text("–");
+        vec![
+            Cell::text(&f.name),
+            Cell::number(counts(&f.rate)),
+            Cell::measured(&f.clustered, &Unit::Share),
+            f.control.as_ref().map_or_else(none, Cell::text),
+            f.excess.as_ref().map_or_else(none, |e| Cell::measured(e, &Unit::Points)),
+            Cell::measured(&f.detectable, &Unit::Points),
+            Cell::text(&f.what),
+        ]
+    };
+    let columns =
+        ["", "counts", "95 % interval over stems", "control", "excess, points", "smallest detectable, points", "what"];
+    let cells: Vec<Vec<Cell>> = summary.figures.iter().map(row).collect();
+    body += &figure(&captioned(&heading, &dots(&rows, &Unit::Share)), &table("Each figure", &columns, &cells));
+    let means: Vec<Vec<Cell>> = summary
+        .means
+        .iter()
+        .map(|m| {
+            let of = |unit: &str| Cell::measured(&m.value, &Unit::Of(unit.to_owned()));
+            vec![Cell::text(&m.name), of(""), Cell::number(format::count(m.unscored)), Cell::text(&m.what)]
+        })
+        .collect();
+    body += &table("Means", &["", "95 % interval over stems", "unscored", "what"], &means);
+    let controls: Vec<Vec<Cell>> = summary
+        .controls
+        .iter()
+        .map(|c| {
+            vec![
+                Cell::text(&c.name),
+                Cell::text(if c.holds { "holds" } else { "fails" }),
+                Cell::number(counts(&c.rate)),
+                Cell::measured(&c.value, &Unit::Share),
+                Cell::number(format::number(c.needs)),
+                Cell::text(&c.what),
+            ]
+        })
+        .collect();
+    body += &table("What had to hold", &["", "", "counts", "95 % interval", "needed", "what"], &controls);
+    let unscored: Vec<Vec<Cell>> =
+        summary.unscored.iter().map(|(why, n)| vec![Cell::text(why), Cell::number(format::count(*n))]).collect();
+    body += &table("Unscored, by form and reason", &["", "items"], &unscored);
+    let traps = summary.items.traps.join(" ");
+    if !traps.is_empty() {
+        body += &aside("Known traps of these items", &traps);
+    }
+    body
+}
