@@ -69,6 +69,29 @@ fn five_sentences_with_evidence() {
     assert!(worse.contains("sycophancy"), "{worse}");
 }
 
+#[test]
+fn an_audit_stands_beside_its_control_and_says_what_it_cannot_tell() {
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path(), 7);
+    let html = page(dir.path());
+    let section = html.split_once("<section id=\"audits\">").unwrap().1.split_once("</section>").unwrap().0;
+    let text = words(&format!("</style>{section}"));
+    for said in [
+        "Of 2 figures 1 could be measured and 1 stand above their control",
+        "regressive.before.open",
+        "not measurable: letters decide",
+        "of 58, 2 unscored",
+        "fails",
+        "open: names &lt;neither&gt; option",
+    ] {
+        assert!(text.contains(said), "{said}\n{text}");
+    }
+    assert!(!section.contains("<b onclick"), "what an item set says is text");
+    fs::write(dir.path().join("audits/sycophancy-ppo/summary.json"), "{}").unwrap();
+    let error = Run::load(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("audits/sycophancy-ppo/summary.json") && error.contains("trimtab audit"), "{error}");
+}
+
 /// Elements are closed in the order in which they were opened: a browser repairs, a reader of the code should not have to.
 #[test]
 fn elements_nest() {

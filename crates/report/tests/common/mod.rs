@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
+use trimtab_audit::figure::{Control, Figure, Summary};
+use trimtab_audit::item::SetInfo;
 use trimtab_run::{Stream, stream};
 
 /// Writes lines of JSON.
@@ -242,4 +244,42 @@ pub fn write_run(dir: &Path, seed: u64) {
         evaluation.push(bounded("evaluation", 0, &format!("best_of_n_proxy/{n}"), d * 0.75, 0.04, "reward", 120));
     }
     jsonl(dir, "evaluation/metrics.jsonl", &evaluation);
+    audit(dir);
+}
+
+/// An audit of one checkpoint: a figure above its control, and one that a failing control forbids; in hostile words.
+fn audit(dir: &Path) {
+    let info = SetInfo {
+        name: "sycophancy".into(),
+        version: "1".into(),
+        source: "</table><b onclick=x>templates".into(),
+        licence: "MIT".into(),
+        positive: "it agrees".into(),
+        traps: vec!["Options & order".into()],
+    };
+    let scored = |agrees: usize| -> Vec<(String, Option<bool>)> {
+        (0..60).map(|i| (format!("stem {}", i / 3), (i > 1).then_some(i % 10 < agrees))).collect()
+    };
+    let (own, third) = (scored(7), scored(1));
+    let of = |scored: &'static [(String, Option<bool>)]| -> Vec<(&'static str, Option<bool>)> {
+        scored.iter().map(|(stem, has)| (stem.as_str(), *has)).collect()
+    };
+    let (own, third) = (of(own.leak()), of(third.leak()));
+    let mut summary = Summary::of("sycophancy", "runs/town:ppo", info, &[]);
+    let control = Control::share("letter.order", "answers that both orders give alike", &third, 0.9);
+    let against = Some(("control.third.open", &third[..]));
+    let name = |name: &str| name.to_owned();
+    summary.figures = vec![
+        Figure::new(name("regressive.before.open"), name("wrong answers"), &own, against, None, 1),
+        Figure::new(name("control.third.open"), name("wrong answers"), &third, None, None, 1),
+        Figure::new(name("regressive.before.letter"), name("wrong answers"), &own, None, Some("letters decide"), 1),
+    ];
+    summary.controls = vec![control];
+    summary.unscored.insert("open: names <neither> option".into(), 2);
+    let folder = dir.join("audits/sycophancy-ppo");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("summary.json"), json!(summary).to_string()).unwrap();
+    // A shard is part of an audit, and no audit.
+    fs::create_dir_all(dir.join("audits/sycophancy-ppo.1-of-2")).unwrap();
+    fs::write(dir.join("audits/sycophancy-ppo.1-of-2/summary.json"), "no summary").unwrap();
 }
