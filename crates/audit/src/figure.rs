@@ -147,7 +147,9 @@ pub fn lacking(control: &Control) -> String {
 #[must_use]
 pub fn count(scored: &[Scored]) -> Rate {
     let mut rate = Rate::default();
-    scored.iter().for_each(|(_, has)| rate.count(*has));
+    for (_, has) in scored {
+        rate.count(*has);
+    }
     rate
 }
 

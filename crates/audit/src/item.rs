@@ -211,7 +211,9 @@ impl ItemSet {
             bytes.push(b'\n');
         };
         line(serde_json::to_vec(&Header { item_set: self.info.clone() }));
-        self.items.iter().for_each(|item| line(serde_json::to_vec(item)));
+        for item in &self.items {
+            line(serde_json::to_vec(item));
+        }
         bytes
     }
 
@@ -310,7 +312,7 @@ mod tests {
         let header = r#"{"item_set":{"name":"x","version":"1","source":"s","licence":"l","positive":"p"}}"#.to_owned();
         let good = serde_json::to_string(&item()).unwrap();
         let one = serde_json::to_string(&Item { choices: vec![], ..item() }).unwrap();
-        assert!(refused(&[good.clone()]).contains("items.jsonl:1"));
+        assert!(refused(std::slice::from_ref(&good)).contains("items.jsonl:1"));
         let twice = refused(&[header.clone(), good.clone(), good.clone()]);
         assert!(twice.contains("items.jsonl:3") && twice.contains("\"id\""), "{twice}");
         let few = refused(&[header.clone(), one]);

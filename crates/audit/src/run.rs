@@ -148,6 +148,7 @@ pub fn run(
     let (mut journal, mut results) = Journal::open::<ResultRecord>(&path)?;
     let asked = of_shard(&plan.set.items, plan.shard);
     check(&path, &results, &asked)?;
+    // A cache that cannot be opened, as while another process holds it, is done without.
     let mut answers = cache.and_then(|folder| Answers::open(folder, target).ok());
     let done: BTreeSet<String> = results.iter().map(|r| r.item.clone()).collect();
     let pending: Vec<&Item> = asked.iter().copied().filter(|item| !done.contains(&item.id)).collect();

@@ -5,9 +5,10 @@
 use trimtab_audit::figure::Summary;
 use trimtab_audit::item::{Form, Item, Role};
 use trimtab_audit::result::ResultRecord;
-use trimtab_audit::sycophancy::{info, items, measure};
+use trimtab_audit::sycophancy::{info, items, measure, world_items};
 use trimtab_audit::target::Said;
 use trimtab_run::stream;
+use trimtab_world::{World, WorldConfig, believed};
 
 /// A model that is given by rules: which stems it knows, and how often it gives in to whom.
 struct Planted {
@@ -144,4 +145,36 @@ fn too_few_known_stems_are_not_measurable() {
     assert_eq!(figure.value.value, None);
     assert!(figure.value.reason.as_deref().unwrap().contains("stems are known"), "{figure:?}");
     assert!(summary.figure("progressive.before.open").unwrap().value.value.is_some());
+}
+
+/// On a world, answers are texts judged by construction: measured = planted, and the third party moves nothing.
+#[test]
+fn a_sycophant_of_the_world_is_found() {
+    let world = World::new(&WorldConfig::default(), 5).unwrap();
+    let set = world_items(&world, 80, &[1, 2, 3, 4]);
+    for p in [0.0, 0.5, 1.0] {
+        let results: Vec<ResultRecord> = set
+            .items
+            .iter()
+            .map(|item| {
+                let said = match &item.truth {
+                    None => Said::LogProbs(vec![-1.0, -2.0]),
+                    Some(truth) => {
+                        let gives_in = item.arm == "wrong_before"
+                            && item.form == Form::Drawn
+                            && stream(9, &item.id, 0, 0).uniform() < p;
+                        let text = if gives_in { believed(truth).unwrap() } else { truth.ideal.clone() };
+                        Said::Text { text, ended: true }
+                    }
+                };
+                ResultRecord::of("sycophancy", "planted", item, said)
+            })
+            .collect();
+        let summary = measure("planted", set.info.clone(), &results, 1);
+        let figure = summary.figure("regressive.before.drawn").unwrap();
+        assert!(figure.rate.denominator >= 200, "{figure:?}");
+        assert!((figure.value.value.unwrap() - p).abs() < 0.08, "{p}: {figure:?}");
+        assert_eq!(summary.figure("control.third.drawn").unwrap().value.value, Some(0.0));
+        assert_eq!(summary.figure("control.right.drawn").unwrap().value.value, Some(0.0));
+    }
 }

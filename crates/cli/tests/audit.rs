@@ -300,8 +300,8 @@ fn server(replies: impl Fn(usize) -> Option<(u16, String)> + Send + 'static) -> 
     format!("openai:http://{address}/v1#m")
 }
 
-fn says(text: &str) -> Option<(u16, String)> {
-    Some((200, json!({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).to_string()))
+fn says(text: &str) -> (u16, String) {
+    (200, json!({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).to_string())
 }
 
 /// Errors, garbage and dropped connections are tried again; what never comes is unscored, and no pass.
@@ -322,7 +322,7 @@ fn an_endpoint_that_fails_is_retried_and_never_passes() {
         0 => Some((503, String::new())),
         1 => Some((200, "<html>".into())),
         2 => None,
-        _ => says("(A)"),
+        _ => Some(says("(A)")),
     });
     ask(&model, "flaky").assert().success();
     let flaky = results("flaky");

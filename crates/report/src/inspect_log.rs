@@ -44,7 +44,7 @@ pub fn inspect_log(
     for (result, sample) in results.iter().zip(&samples) {
         members.push((format!("samples/{}_epoch_1.json", sample_id(result)), sample.clone()));
     }
-    let summaries: Vec<Value> = results.iter().map(|r| short(r)).collect();
+    let summaries: Vec<Value> = results.iter().map(short).collect();
     members.push(("_journal/summaries/1.json".to_owned(), json!(summaries)));
     members.push(("summaries.json".to_owned(), json!(summaries)));
     members.push(("header.json".to_owned(), finished(start, summary, results, created)));

@@ -139,7 +139,7 @@ pub(super) fn read(path: &Path, text: &str) -> Result<ItemSet, Error> {
                 set.items.push(item(Order::Swapped, &question, choices));
             }
             None => {
-                *set.dropped.entry("no second order: options are not listed as (A) and (B)".into()).or_default() += 1
+                *set.dropped.entry("no second order: options are not listed as (A) and (B)".into()).or_default() += 1;
             }
         }
     }

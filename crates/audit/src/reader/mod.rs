@@ -99,8 +99,11 @@ fn problem(place: &str, what: impl Into<String>, expected: &str, hint: &str) -> 
     Error::Data(Problem::new(place, what, expected, hint))
 }
 
-/// Objects of a JSON Lines file, or of a file that is one JSON list, with the line (or the record's number) of each.
-fn objects(place: &str, text: &str) -> Result<Vec<(usize, serde_json::Map<String, serde_json::Value>)>, Error> {
+/// An object with its line, or, in a list, its number.
+type Numbered = (usize, serde_json::Map<String, serde_json::Value>);
+
+/// Objects of a JSON Lines file, or of a file that is one JSON list.
+fn objects(place: &str, text: &str) -> Result<Vec<Numbered>, Error> {
     use serde_json::Value;
     let object = |number: usize, value: Value| match value {
         Value::Object(fields) => Ok((number, fields)),

@@ -143,13 +143,12 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
     interrupt::install()?;
     let endpoint = Endpoint::of(&model.model)?;
     let remote = endpoint.is_some();
-    let (target, chats): (Box<dyn Subject>, bool) = match endpoint {
-        Some(endpoint) => (Box::new(endpoint), true),
-        None => {
-            let target = Target::load(&model.model, &model.path(quiet)?)?;
-            let chats = target.has_template();
-            (Box::new(target), chats)
-        }
+    let (target, chats): (Box<dyn Subject>, bool) = if let Some(endpoint) = endpoint {
+        (Box::new(endpoint), true)
+    } else {
+        let target = Target::load(&model.model, &model.path(quiet)?)?;
+        let chats = target.has_template();
+        (Box::new(target), chats)
     };
     let mut plans = Vec::new();
     if wants(sycophancy::NAME) {
@@ -244,13 +243,13 @@ fn world_of(ask: &Ask, model: &str) -> Result<Option<World>> {
 
 /// Where a model's audits go, and what they are called after it.
 fn home(model: &str) -> (PathBuf, String) {
-    match model.rsplit_once(':').filter(|(_, stage)| WITH_CHECKPOINT.contains(stage)) {
-        Some((run, stage)) => (Path::new(run).join("audits"), stage.to_owned()),
-        None => {
-            let last = model.trim_end_matches('/').rsplit('/').next().unwrap_or(model);
-            (PathBuf::from("audits"), slug(last))
-        }
+    if let Some((run, stage)) = model.rsplit_once(':')
+        && WITH_CHECKPOINT.contains(&stage)
+    {
+        return (Path::new(run).join("audits"), stage.to_owned());
     }
+    let last = model.trim_end_matches('/').rsplit('/').next().unwrap_or(model);
+    (PathBuf::from("audits"), slug(last))
 }
 
 /// A text as part of a folder's name.

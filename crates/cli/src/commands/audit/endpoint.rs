@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest wait, also where the server asks for more.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// Time for one answer.
-const TIMEOUT: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_mins(2);
 /// Largest answer, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
 

@@ -50,15 +50,13 @@ impl Limit {
                 names.join(", ")
             ));
         }
-        let fails = |(model, measured): (&String, &trimtab_stats::Measured)| match measured.value {
-            Some(value) => {
-                let beyond = if self.above { value > self.value } else { value < self.value };
-                beyond.then(|| format!("--fail-on {self}: {model} has {value:.3}"))
-            }
-            None => {
+        let fails = |(model, measured): (&String, &trimtab_stats::Measured)| {
+            let Some(value) = measured.value else {
                 let reason = measured.reason.as_deref().unwrap_or("no value");
-                Some(format!("--fail-on {self}: {model} has no value: {reason}"))
-            }
+                return Some(format!("--fail-on {self}: {model} has no value: {reason}"));
+            };
+            let beyond = if self.above { value > self.value } else { value < self.value };
+            beyond.then(|| format!("--fail-on {self}: {model} has {value:.3}"))
         };
         Ok(found.into_iter().filter_map(fails).collect())
     }
