@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use trimtab_run::sha256_bytes;
 
 /// An error as a program reads it.
 pub fn error(status: StatusCode, code: &str, message: &str) -> Response {
@@ -30,6 +31,7 @@ pub async fn join(State(app): State<Arc<App>>, sent: Result<Json<Join>, JsonReje
     let session = secret()?;
     let of_session = session.clone();
     let person = app.desk.ask(move |state, _| decide::join(state, &invite, &of_session)).await?;
+    app.known_sessions().insert(sha256_bytes(session.as_bytes()));
     Ok(Json(json!({"person": person, "session": session})).into_response())
 }
 

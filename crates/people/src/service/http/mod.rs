@@ -25,7 +25,7 @@ use axum::response::{IntoResponse, Response};
 use guard::Limiter;
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use trimtab_run::sha256_bytes;
 
@@ -170,14 +170,18 @@ impl App {
                 decide(state, person, now)
             })
             .await;
-        let mut sessions = self.sessions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if matches!(answer, Err(Refusal::SignedOut)) {
             // Signed out since, or shut out.
-            sessions.remove(&good);
+            self.known_sessions().remove(&good);
         } else {
-            sessions.insert(good);
+            self.known_sessions().insert(good);
         }
         answer
+    }
+
+    /// The sessions found good, to be looked at or changed. A poisoned lock means that a thread died in a line above it.
+    fn known_sessions(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same for administrators only.
@@ -194,6 +198,7 @@ impl App {
 
     /// A new session of a person, and its cookie.
     fn cookie(&self, session: &str) -> String {
+        self.known_sessions().insert(sha256_bytes(session.as_bytes()));
         let secure = if self.secure { "; Secure" } else { "" };
         // Lax, so that a link from a message arrives signed in; what changes something checks its origin besides.
         format!("trimtab={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000{secure}")
