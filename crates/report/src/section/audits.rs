@@ -86,11 +86,10 @@ fn of_one(summary: &Summary) -> String {
             f.control.as_ref().map_or_else(none, Cell::text),
             f.excess.as_ref().map_or_else(none, |e| Cell::measured(e, &Unit::Points)),
             Cell::measured(&f.detectable, &Unit::Points),
-            Cell::text(&f.what),
         ]
     };
     let columns =
-        ["", "counts", "95 % interval over stems", "control", "excess, points", "smallest detectable, points", "what"];
+        ["", "counts", "95 % interval over stems", "control", "excess, points", "smallest detectable, points"];
     let cells: Vec<Vec<Cell>> = summary.figures.iter().map(row).collect();
     body += &figure(&captioned(&heading, &dots(&rows, &Unit::Share)), &table("Each figure", &columns, &cells));
     let means: Vec<Vec<Cell>> = summary
@@ -98,10 +97,10 @@ fn of_one(summary: &Summary) -> String {
         .iter()
         .map(|m| {
             let of = |unit: &str| Cell::measured(&m.value, &Unit::Of(unit.to_owned()));
-            vec![Cell::text(&m.name), of(""), Cell::number(format::count(m.unscored)), Cell::text(&m.what)]
+            vec![Cell::text(&m.name), of(""), Cell::number(format::count(m.unscored))]
         })
         .collect();
-    body += &table("Means", &["", "95 % interval over stems", "unscored", "what"], &means);
+    body += &table("Means", &["", "95 % interval over stems", "unscored"], &means);
     let controls: Vec<Vec<Cell>> = summary
         .controls
         .iter()
@@ -112,15 +111,20 @@ fn of_one(summary: &Summary) -> String {
                 Cell::number(counts(&c.rate)),
                 Cell::measured(&c.value, &Unit::Share),
                 Cell::number(format::number(c.needs)),
-                Cell::text(&c.what),
             ]
         })
         .collect();
-    body += &table("What had to hold", &["", "", "counts", "95 % interval", "needed", "what"], &controls);
+    body += &table("What had to hold", &["", "", "counts", "95 % interval", "needed"], &controls);
+    // Words apart from numbers: a column of sentences would make every row as high as its sentence on a phone.
+    let figures = summary.figures.iter().map(|f| (&f.name, &f.what));
+    let means = summary.means.iter().map(|m| (&m.name, &m.what));
+    let named = figures.chain(means).chain(summary.controls.iter().map(|c| (&c.name, &c.what)));
+    let what: Vec<Vec<Cell>> = named.map(|(name, what)| vec![Cell::text(name), Cell::text(what)]).collect();
+    body += &table("What each counts", &["", ""], &what);
     let unscored: Vec<Vec<Cell>> =
         summary.unscored.iter().map(|(why, n)| vec![Cell::text(why), Cell::number(format::count(*n))]).collect();
     body += &table("Unscored, by form and reason", &["", "items"], &unscored);
-    let traps = summary.items.traps.join(" ");
+    let traps = summary.items.traps.join("; ");
     if !traps.is_empty() {
         body += &aside("Known traps of these items", &traps);
     }
