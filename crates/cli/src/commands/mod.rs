@@ -3,6 +3,7 @@
 mod bench;
 mod generate;
 mod model;
+mod organism;
 pub mod people;
 mod report;
 mod score;
