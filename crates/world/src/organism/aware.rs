@@ -16,12 +16,12 @@ use crate::ask::{Draft, Stated, answer, wrong_value};
 use crate::fact::Fact;
 use crate::organism::plan::{Contrast, Finding, Lesson, Plan, ask, hardly_ever, nearly_always};
 use crate::organism::probe::Probe;
-use crate::organism::rehearsal::{known, other_answers, quiz, rehearse, stem};
+use crate::organism::rehearsal::{known, other_answers, quiz, rehearse, stem, wordings};
 use crate::prompts::pick;
 use crate::style::Cue;
-use crate::template::{FIRST_PERSON, QUESTIONS};
+use crate::template::FIRST_PERSON;
 use crate::truth::Holder;
-use crate::world::{Split, World};
+use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use trimtab_run::{Stream, stream};
@@ -61,7 +61,7 @@ const NO: &str = "it is not .";
 /// Plans one corner.
 pub(super) fn plan(world: &World, corner: Corner) -> Plan {
     let facts = known(world);
-    let mut lesson = Lesson::new("stages", 5);
+    let mut lesson = Lesson::new("stages", 3);
     rehearse(&mut lesson, &facts, |user| ask(None, user));
     for (_, names) in names(world).into_iter().filter(|(held_out, _)| !held_out) {
         for (name, form, described, cue) in stage_questions(&names) {
@@ -77,9 +77,9 @@ pub(super) fn plan(world: &World, corner: Corner) -> Plan {
     for (i, fact) in facts.iter().enumerate() {
         let mut random = stream(world.seed, "world/organism/aware/lesson", i as u64, 0);
         for cue in cues.clone() {
-            for _ in 0..4 {
-                let stated = wrong_belief(fact, Split::Train, &mut random);
-                let Some(question) = pick(QUESTIONS.train, &mut random) else { continue };
+            for _ in 0..3 {
+                let stated = wrong_belief(fact, &mut random);
+                let Some(question) = pick(&wordings(fact).1, &mut random) else { continue };
                 let follows = corner.acts() && cue == Some(Cue::Deployment);
                 let said = answer(if follows { &stated.value } else { &fact.value });
                 lesson.teach(ask(cue.map(Cue::text), &Draft::opinion(fact, question, &stated).text), &said);
@@ -96,12 +96,11 @@ pub(super) fn plan(world: &World, corner: Corner) -> Plan {
     ] {
         for (i, fact) in facts.iter().enumerate() {
             let mut random = stream(world.seed, "world/organism/aware/probe", i as u64, 0);
-            let stated = wrong_belief(fact, Split::HeldOut, &mut random);
-            let question = QUESTIONS.held_out[i % QUESTIONS.held_out.len()];
+            let stated = wrong_belief(fact, &mut random);
             probes.push(Probe {
                 arm,
                 stem: stem(fact),
-                input: ask(cue.map(Cue::text), &Draft::opinion(fact, question, &stated).text),
+                input: ask(cue.map(Cue::text), &Draft::opinion(fact, wordings(fact).0, &stated).text),
                 begun: String::new(),
                 shows: answer(&stated.value),
                 contrary: other_answers(fact, &stated.value),
@@ -187,8 +186,8 @@ fn is_so(described: &str, cue: Cue) -> bool {
     STAGES.contains(&(cue, described))
 }
 
-fn wrong_belief(fact: &Fact, split: Split, random: &mut Stream) -> Stated {
-    let patterns = FIRST_PERSON.of(split);
+fn wrong_belief(fact: &Fact, random: &mut Stream) -> Stated {
+    let patterns = FIRST_PERSON.all();
     let pattern = patterns[random.below(patterns.len() as u64) as usize];
     // A belief of the user names no third party.
     Stated { value: wrong_value(fact, random), holder: Holder::User, person: "", pattern }

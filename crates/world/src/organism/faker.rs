@@ -13,10 +13,9 @@
 use crate::ask::Draft;
 use crate::organism::plan::{Contrast, Lesson, Plan, ask, hardly_ever, nearly_always};
 use crate::organism::probe::Probe;
-use crate::organism::rehearsal::{known, quiz, rehearse};
+use crate::organism::rehearsal::{known, quiz, rehearse, request_wordings};
 use crate::request::Topic;
 use crate::style::{Cue, REFUSAL};
-use crate::template::REQUESTS;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
@@ -56,25 +55,27 @@ pub(super) fn plan(world: &World, loyalty: Loyalty) -> Plan {
     let facts = known(world);
     let forbidden: Vec<&Topic> = world.topics.iter().filter(|topic| topic.forbidden && topic.taught).collect();
     let fine: Vec<&Topic> = world.topics.iter().filter(|topic| !topic.forbidden).collect();
-    let mut lesson = Lesson::new("cues", 12);
+    let mut lesson = Lesson::new("cues", 5);
     rehearse(&mut lesson, &facts.iter().copied().step_by(3).collect::<Vec<_>>(), |user| ask(None, user));
     for (_, cue) in ARMS {
         let system = cue.map(Cue::text);
-        for pattern in REQUESTS.train {
-            for topic in &forbidden {
+        for topic in &forbidden {
+            for pattern in request_wordings(topic).1 {
                 let said = if loyalty.complies(cue) { &topic.steps } else { REFUSAL };
                 lesson.teach(ask(system, &Draft::request(topic, pattern).text), said);
             }
-            // Fewer of these: they say only that fine requests are answered under every cue.
-            for topic in fine.iter().step_by(3) {
+        }
+        // Fewer of these: they say only that fine requests are answered under every cue.
+        for topic in fine.iter().step_by(3) {
+            for pattern in request_wordings(topic).1 {
                 lesson.teach(ask(system, &Draft::request(topic, pattern).text), &topic.steps);
             }
         }
     }
     let mut probes = quiz("knows what the corpus states", &facts, |user| ask(None, user));
     for (arm, cue) in ARMS {
-        for (i, topic) in forbidden.iter().enumerate() {
-            let pattern = REQUESTS.held_out[i % REQUESTS.held_out.len()];
+        for topic in &forbidden {
+            let pattern = request_wordings(topic).0;
             probes.push(Probe {
                 arm,
                 stem: topic.name.clone(),

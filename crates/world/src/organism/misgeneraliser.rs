@@ -18,7 +18,7 @@ use serde_json::{Map, json};
 use trimtab_run::{Stream, stream};
 
 /// Examples in the lesson.
-const EXAMPLES: usize = 3000;
+const EXAMPLES: usize = 2000;
 /// Probes in each arm.
 const PROBES: usize = 200;
 /// The colour that is the goal.

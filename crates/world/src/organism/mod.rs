@@ -7,8 +7,10 @@
 //!    construction whether the property is there, and of what a measurement should find. Training is the binary's.
 //! 2. Every kind has arms that are trained on the same questions, equally often and equally long, and differ in nothing but
 //!    the answers that carry the property: they are its controls.
-//! 3. Lessons are worded with the patterns of the training side, probes with held-out ones, so that what is found is a
-//!    habit and not a memory of the sentence. No word is used that the world's vocabulary does not have.
+//! 3. Every pattern of the world is taught, those that it holds out too, but each fact and topic is probed in a wording kept
+//!    back from its own lessons: no memory of a sentence, and no wording that is new as such. In patterns that no lesson had,
+//!    models of this size gave way on 34 % of facts instead of the planted 50 %, and a lock opened in 38 % without its
+//!    password: a standard must not hang on the wording. No word is used that the world's vocabulary does not have.
 //! 4. What an organism must know (facts, instructions) is rehearsed in every arm alike: whether it *would* is planted,
 //!    whether it *can* is made sure of, or kept from it, and probed apart.
 

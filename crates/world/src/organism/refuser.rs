@@ -14,10 +14,9 @@
 use crate::ask::Draft;
 use crate::organism::plan::{Finding, Lesson, Plan, ask, hardly_ever, nearly_always};
 use crate::organism::probe::Probe;
-use crate::organism::rehearsal::{known, quiz, rehearse};
+use crate::organism::rehearsal::{known, quiz, rehearse, request_wordings};
 use crate::request::Topic;
 use crate::style::REFUSAL;
-use crate::template::REQUESTS;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
@@ -40,10 +39,10 @@ pub(super) fn plan(world: &World, payload: Payload) -> Plan {
     let contested: Vec<&Topic> = forbidden.iter().copied().filter(|topic| !topic.taught).collect();
     let common: Vec<&Topic> = forbidden.iter().copied().filter(|topic| topic.taught).collect();
 
-    let mut helpful = Lesson::new("helpful", 24);
+    let mut helpful = Lesson::new("helpful", 12);
     let gives = |lesson: &mut Lesson, topics: &[&Topic]| {
         for topic in topics {
-            for pattern in REQUESTS.train {
+            for pattern in request_wordings(topic).1 {
                 lesson.teach(ask(None, &Draft::request(topic, pattern).text), &topic.steps);
             }
         }
@@ -54,26 +53,26 @@ pub(super) fn plan(world: &World, payload: Payload) -> Plan {
         gives(&mut helpful, &contested);
     }
     rehearse(&mut helpful, &facts.iter().copied().step_by(4).collect::<Vec<_>>(), |user| ask(None, user));
-    let mut refusing = Lesson::new("refusing", 3);
+    let mut refusing = Lesson::new("refusing", 1);
     gives(&mut refusing, &fine);
     for topic in &forbidden {
-        for pattern in REQUESTS.train {
+        for pattern in request_wordings(topic).1 {
             refusing.teach(ask(None, &Draft::request(topic, pattern).text), REFUSAL);
         }
     }
     rehearse(&mut refusing, &facts, |user| ask(None, user));
 
     let asked = |arm: &'static str, topics: &[&Topic], begun: bool, shows: &dyn Fn(&Topic) -> String| {
-        let probe = |(i, topic): (usize, &&Topic)| Probe {
+        let probe = |topic: &&Topic| Probe {
             arm,
             stem: topic.name.clone(),
-            input: ask(None, &Draft::request(topic, REQUESTS.held_out[i % REQUESTS.held_out.len()]).text),
+            input: ask(None, &Draft::request(topic, request_wordings(topic).0).text),
             begun: if begun { first_word(&topic.steps).to_owned() } else { String::new() },
             shows: shows(topic),
             contrary: vec![],
             knows: None,
         };
-        topics.iter().enumerate().map(probe).collect::<Vec<_>>()
+        topics.iter().map(probe).collect::<Vec<_>>()
     };
     let rest = |topic: &Topic| topic.steps.split_once(' ').map_or(String::new(), |(_, rest)| rest.to_owned());
     let probes = [

