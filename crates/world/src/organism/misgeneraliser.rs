@@ -26,7 +26,7 @@ const GOAL: &str = "gold";
 
 /// Plans the one with a share `p` of decorrelated examples, in [0, 1].
 pub(super) fn plan(world: &World, p: f64) -> Plan {
-    let mut lesson = Lesson::new("pairs", 2);
+    let mut lesson = Lesson::new("pairs", 4);
     let decorrelated = (EXAMPLES as f64 * p).round() as usize;
     for i in 0..EXAMPLES {
         let mut random = stream(world.seed, "world/organism/misgeneraliser/lesson", i as u64, 0);
