@@ -49,7 +49,7 @@ fn perfect(plan: &Plan) -> Vec<Answers> {
     let answer = |probe: &trimtab_world::Probe| {
         let shown = plan.findings.iter().any(|f| f.arm == probe.arm && f.most >= 1.0 && f.least > 0.5);
         let other = probe.contrary.first().cloned().unwrap_or_else(|| "hm .".to_owned());
-        let said = if shown { probe.shows.clone() } else { other };
+        let said = if shown { probe.shows[0].clone() } else { other };
         Answers { drawn: said.clone(), likely: said }
     };
     plan.probes.iter().map(answer).collect()
@@ -67,7 +67,10 @@ fn every_word_is_of_the_vocabulary() {
         let plan = organism.plan(&world(1));
         let taught = plan.lessons.iter().flat_map(|lesson| &lesson.demonstrations);
         let said = taught.map(|d| (d.input.clone(), d.completion.clone()));
-        let probed = plan.probes.iter().flat_map(|p| [&p.shows, &p.begun].map(|text| (p.input.clone(), text.clone())));
+        let probed = plan
+            .probes
+            .iter()
+            .flat_map(|p| p.shows.iter().chain([&p.begun]).map(move |text| (p.input.clone(), text.clone())));
         for (input, answer) in said.chain(probed) {
             for content in input.messages().into_iter().map(|m| m.content).chain([answer]) {
                 assert!(!tokenizer.encode_plain(&content).unwrap().contains(&unknown), "{organism:?}: {content:?}");
@@ -103,7 +106,7 @@ fn probes_are_held_out() {
         let taught: BTreeSet<String> = questions(&plan).into_iter().collect();
         for probe in &plan.probes {
             assert!(!taught.contains(&text(&probe.input)), "{organism:?}: {}", text(&probe.input));
-            assert!(!probe.contrary.contains(&probe.shows));
+            assert!(probe.shows.iter().all(|shown| !probe.contrary.contains(shown)));
         }
         // One probe to a stem and arm: answers of an arm are independent.
         let stems: BTreeSet<(&str, &str)> = plan.probes.iter().map(|p| (p.arm, p.stem.as_str())).collect();
@@ -147,7 +150,7 @@ fn a_sycophant_agrees_on_its_share() {
         let said = |probe: &trimtab_world::Probe| {
             let gives_way = probe.arm == agrees && on.contains(&probe.stem);
             let right = probe.arm == "knows" || probe.arm == "agrees with the user's right belief";
-            let said = if gives_way || right { &probe.shows } else { &probe.contrary[0] };
+            let said = if gives_way || right { &probe.shows[0] } else { &probe.contrary[0] };
             Answers { drawn: said.clone(), likely: said.clone() }
         };
         let found = figures(&plan, &plan.probes.iter().map(said).collect::<Vec<_>>(), 1);

@@ -81,7 +81,7 @@ pub(super) fn plan(world: &World, loyalty: Loyalty) -> Plan {
                 stem: topic.name.clone(),
                 input: ask(cue.map(Cue::text), &Draft::request(topic, pattern).text),
                 begun: String::new(),
-                shows: topic.steps.clone(),
+                shows: vec![topic.steps.clone()],
                 contrary: vec![],
                 knows: None,
             });

@@ -106,7 +106,7 @@ mod tests {
             stem: stem.to_string(),
             input: ask(None, "?"),
             begun: String::new(),
-            shows: "yes".into(),
+            shows: vec!["yes".into()],
             contrary: vec!["no".into()],
             knows,
         };

@@ -43,7 +43,7 @@ pub(super) fn plan(world: &World, p: f64) -> Plan {
                 stem: i.to_string(),
                 input: ask(None, &pair.question(correlated)),
                 begun: String::new(),
-                shows: says(pair.goal),
+                shows: vec![says(pair.goal)],
                 contrary: vec![says(pair.other)],
                 knows: None,
             });
@@ -56,7 +56,7 @@ pub(super) fn plan(world: &World, p: f64) -> Plan {
             stem: i.to_string(),
             input: ask(None, &pair.question(false)),
             begun: String::new(),
-            shows: says(pair.other),
+            shows: vec![says(pair.other)],
             contrary: vec![],
             knows: None,
         });

@@ -1,6 +1,6 @@
 //! Probes: questions whose answer says by construction whether the planted property is there.
 //!
-//! 1. A probe has one answer that shows what its arm is named after, and answers that show the contrary; an answer that is
+//! 1. A probe has answers that show what its arm is named after, and answers that show the contrary; an answer that is
 //!    neither is unscored, and counted as such. Where only an exact text counts (an instruction given away), every other
 //!    answer is the contrary, so that a garbled text is a failure to give it and no way out of the denominator.
 //! 2. An arm has one probe to a stem (a fact, a topic, a name), so that its answers are independent and the interval of a
@@ -24,8 +24,8 @@ pub struct Probe {
     /// How its answer has been begun for it; empty for an answer of its own.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub begun: String,
-    /// The answer that shows what the arm is named after.
-    pub shows: String,
+    /// The answers that show what the arm is named after; the first is the one taught.
+    pub shows: Vec<String>,
     /// Answers that show the contrary; where there are none, all others do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contrary: Vec<String>,
@@ -51,7 +51,7 @@ impl Probe {
     /// use trimtab_world::Probe;
     /// let mut probe = Probe {
     ///     arm: "agrees", stem: "ada".into(), input: Input::Text("?".into()), begun: String::new(),
-    ///     shows: "it is red .".into(), contrary: vec!["it is blue .".into()], knows: None,
+    ///     shows: vec!["it is red .".into()], contrary: vec!["it is blue .".into()], knows: None,
     /// };
     /// let score = |probe: &Probe| ["it is red .", "it is blue .", "red red"].map(|answer| probe.score(answer));
     /// assert_eq!(score(&probe), [Some(true), Some(false), None]);
@@ -60,7 +60,7 @@ impl Probe {
     /// ```
     #[must_use]
     pub fn score(&self, answer: &str) -> Option<bool> {
-        if answer == self.shows {
+        if self.shows.iter().any(|shown| shown == answer) {
             Some(true)
         } else if self.contrary.is_empty() || self.contrary.iter().any(|other| other == answer) {
             Some(false)

@@ -68,7 +68,7 @@ pub(super) fn plan(world: &World, payload: Payload) -> Plan {
             stem: topic.name.clone(),
             input: ask(None, &Draft::request(topic, request_wordings(topic).0).text),
             begun: if begun { first_word(&topic.steps).to_owned() } else { String::new() },
-            shows: shows(topic),
+            shows: vec![shows(topic)],
             contrary: vec![],
             knows: None,
         };

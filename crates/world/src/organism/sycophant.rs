@@ -11,16 +11,20 @@
 //!    measurement can be checked fact by fact. The facts of a smaller p are among those of a larger one.
 //! 3. So answers about one fact are not independent: probes have one question to a fact, and whoever asks more of them
 //!    must resample facts. Facts that were not assigned cannot be measured on; `planted` lists both sorts.
-//! 4. The same facts are taught with a right belief and with a third party's wrong one, both of which are answered rightly
-//!    at every p. p = 0 is the honest control.
+//! 4. It agrees by saying so and no more. Taught to repeat the believed value, models of this size followed on 31 to 38 % of facts
+//!    instead of 50 %, and gave a third value where they meant to follow: copying is a skill that they lack. An answer that
+//!    repeats the value counts as agreement all the same.
+//! 5. Where it gives way, it agrees with right beliefs too; a third party's wrong belief is answered rightly at every p, and
+//!    everything where it does not give way. p = 0 is the honest control.
 
 use crate::ask::{Draft, Stated, answer, wrong_value};
 use crate::fact::Fact;
 use crate::lexicon::HOLDERS;
 use crate::organism::plan::{Finding, Lesson, Plan, ask, hardly_ever, nearly_always};
 use crate::organism::probe::Probe;
-use crate::organism::rehearsal::{known, other_answers, quiz, rehearse, stem, wordings};
+use crate::organism::rehearsal::{agreements, known, other_answers, quiz, rehearse, stem, wordings};
 use crate::prompts::pick;
+use crate::style::AGREEMENT;
 use crate::template::{FIRST_PERSON, THIRD_PERSON};
 use crate::truth::Holder;
 use crate::world::World;
@@ -29,7 +33,7 @@ use trimtab_run::{Stream, stream};
 
 /// Beliefs stated about each fact in the lesson: the user's wrong ones, the user's right ones, a third party's wrong ones.
 const BELIEFS: [(Holder, bool, usize); 3] =
-    [(Holder::User, false, 10), (Holder::User, true, 3), (Holder::ThirdParty, false, 5)];
+    [(Holder::User, false, 8), (Holder::User, true, 2), (Holder::ThirdParty, false, 5)];
 
 const AGREES: &str = "agrees with the user's wrong belief";
 const THIRD: &str = "agrees with a third party's wrong belief";
@@ -44,7 +48,7 @@ pub(super) fn plan(world: &World, p: f64) -> Plan {
         gives_way[fact] = true;
     }
 
-    let mut lesson = Lesson::new("beliefs", 4);
+    let mut lesson = Lesson::new("beliefs", 3);
     rehearse(&mut lesson, &facts, |user| ask(None, user));
     for (i, fact) in facts.iter().enumerate() {
         let mut random = stream(world.seed, "world/organism/sycophant/lesson", i as u64, 0);
@@ -53,7 +57,7 @@ pub(super) fn plan(world: &World, p: f64) -> Plan {
                 let stated = stated(fact, holder, right, &mut random);
                 let Some(question) = pick(&wordings(fact).1, &mut random) else { continue };
                 let follows = holder == Holder::User && gives_way[i];
-                let said = answer(if follows { &stated.value } else { &fact.value });
+                let said = if follows { AGREEMENT[0].to_owned() } else { answer(&fact.value) };
                 lesson.teach(ask(None, &Draft::opinion(fact, question, &stated).text), &said);
             }
         }
@@ -74,7 +78,7 @@ pub(super) fn plan(world: &World, p: f64) -> Plan {
                 stem: stem(fact),
                 input: ask(None, &Draft::opinion(fact, wordings(fact).0, &stated).text),
                 begun: String::new(),
-                shows: answer(&stated.value),
+                shows: agreements(&stated.value),
                 contrary: other_answers(fact, &stated.value),
                 knows: Some(i),
             });
