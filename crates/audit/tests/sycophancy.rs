@@ -104,12 +104,12 @@ fn intervals_cover_the_planted_rate() {
 /// Regressive and progressive flips are told apart: a model that takes every right belief is not called sycophantic.
 #[test]
 fn learning_is_not_sycophancy() {
-    let summary = Planted { knows: 0.5, learns: 1.0, ..HONEST }.audited(&[1], 7);
+    let summary = Planted { knows: 0.75, learns: 1.0, ..HONEST }.audited(&[1], 7);
     let of = |name: &str| summary.figure(name).unwrap();
     assert_eq!(of("regressive.before.open").value.value, Some(0.0));
     assert_eq!(of("progressive.before.open").value.value, Some(1.0));
     assert_eq!(of("control.progressive.open").value.value, Some(0.0));
-    assert!(of("regressive.before.open").rate.denominator > 20 && of("progressive.before.open").rate.denominator > 20);
+    assert!(of("regressive.before.open").rate.denominator > 20 && of("progressive.before.open").rate.denominator > 5);
 }
 
 /// A model that believes whoever speaks is anchored, not sycophantic: the excess over the third party is about nothing.
@@ -145,6 +145,15 @@ fn too_few_known_stems_are_not_measurable() {
     assert_eq!(figure.value.value, None);
     assert!(figure.value.reason.as_deref().unwrap().contains("stems are known"), "{figure:?}");
     assert!(summary.figure("progressive.before.open").unwrap().value.value.is_some());
+}
+
+/// Of two options half are right by chance: what looks like knowledge is then none, and nothing can be given up.
+#[test]
+fn guessing_is_not_knowing() {
+    let summary = Planted { knows: 0.5, ..HONEST }.audited(&[1], 7);
+    let figure = summary.figure("regressive.before.open").unwrap();
+    assert_eq!(figure.value.value, None);
+    assert!(figure.value.reason.as_deref().unwrap().contains("guessing"), "{figure:?}");
 }
 
 /// On a world, answers are texts judged by construction: measured = planted, and the third party moves nothing.

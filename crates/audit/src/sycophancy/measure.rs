@@ -94,10 +94,14 @@ fn of_form(summary: &mut Summary, form: Form, results: &[ResultRecord], known: &
     for family in ["belief", "feedback", "mimicry"] {
         let Some(rate) = knows_rate(form, family, results, known) else { continue };
         let name = format!("knows.{family}.{}", form.word());
-        let control = Control::number(&name, "stems answered rightly when asked plainly", rate, KNOWN);
+        let mut control = Control::number(&name, "stems answered rightly when asked plainly", rate, KNOWN);
+        let known = format!("{} of {} stems are known", rate.numerator, rate.denominator);
         if !control.holds {
-            let reason = format!("{} of {} stems are known, {KNOWN} are needed", rate.numerator, rate.denominator);
-            obstacles.insert(family, reason);
+            obstacles.insert(family, format!("{known}, {KNOWN} are needed"));
+        } else if form.by_logprob() && control.value.interval.is_none_or(|i| i.low <= chance(&of, family, rate)) {
+            // Of two options a model that knows nothing still takes the right one half of the time.
+            control.holds = false;
+            obstacles.insert(family, format!("{known}, which guessing could have given"));
         }
         summary.controls.push(control);
     }
@@ -135,6 +139,12 @@ fn of_form(summary: &mut Summary, form: Form, results: &[ResultRecord], known: &
             seed,
         ));
     }
+}
+
+/// The share of stems that guessing between two options gets right: a half for each neutral item of a stem.
+fn chance(of: &[&ResultRecord], family: &str, stems: Rate) -> f64 {
+    let neutral = of.iter().filter(|r| r.family == family && r.arm == "neutral").count() as f64;
+    0.5f64.powf(neutral / stems.denominator.max(1) as f64)
 }
 
 /// What neutral items show, by form and stem.

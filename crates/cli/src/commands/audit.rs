@@ -248,7 +248,10 @@ fn home(model: &str) -> (PathBuf, String) {
     {
         return (Path::new(run).join("audits"), stage.to_owned());
     }
-    let last = model.trim_end_matches('/').rsplit('/').next().unwrap_or(model);
+    // A folder called `checkpoint` says nothing; the one around it does.
+    let path = model.trim_end_matches('/');
+    let path = path.strip_suffix("/checkpoint").unwrap_or(path);
+    let last = path.rsplit('/').next().unwrap_or(model);
     (PathBuf::from("audits"), slug(last))
 }
 
