@@ -25,8 +25,8 @@ pub struct Trial {
     pub ceiling: Scored,
     /// Share of class 1 in T.
     pub positive: f64,
-    /// Weak labels of half B: the chance of class 1 that was given, and whether it is class 1. Known to the report, never to
-    /// the student.
+    /// The supervisor's labels of half B: the chance of class 1 that it gave, and whether it is class 1. Known to the report,
+    /// never to the student.
     pub weak_on_b: Vec<(f64, bool)>,
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod generate;
 mod model;
+mod oversee;
 pub mod people;
 mod report;
 mod score;
@@ -73,6 +74,9 @@ pub enum Command {
     /// The synthetic world, whose truth is known.
     #[command(subcommand)]
     World(world::Command),
+    /// Scalable oversight: can weak supervision align a stronger model, and when does a figure about it mean something?
+    #[command(subcommand)]
+    Oversee(oversee::Command),
     /// One HTML page from the files of a run: charts, tables, transcripts, lineage. No network, no JavaScript.
     ///
     /// Example: trimtab report runs/smollm2
@@ -185,6 +189,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::Score(c) => score::score(c, quiet),
         Command::People(c) => people::run(c, quiet),
         Command::World(c) => world::run(c, quiet),
+        Command::Oversee(c) => oversee::run(c),
         Command::Report(r) => report::report(r),
         Command::Compare(c) => report::compare(c),
         Command::Config(ConfigCommand::Show(s)) => {
