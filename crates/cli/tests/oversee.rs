@@ -123,7 +123,9 @@ fn texts_give_a_table_and_leaks_are_refused() {
     };
     let result = json(command(&train).arg("--json"));
     assert_eq!(result["rows"].as_array().unwrap().len(), 4, "two weak models, and the control of each");
-    assert_eq!(result["test_looks"], 5 * 2 * (1 + 2 * 2));
+    // A ceiling and two pairs of weak model and student, for five seeds, twice; and the rule of lengths once.
+    assert_eq!(result["test_looks"], 5 * 2 * (1 + 2 * 2) + 1);
+    assert!((0.4..0.6).contains(&result["by_length"].as_f64().unwrap()), "lengths say nothing here");
     let text = stdout(command(&train).arg("--test").arg(&test));
     assert!(text.contains("control: of other items") && text.contains("400 test items of at least 2000"), "{text}");
 

@@ -11,6 +11,7 @@ pub mod job;
 pub mod labels;
 pub mod ladder;
 pub mod leak;
+pub mod length_rule;
 pub mod logistic;
 pub mod misfit;
 pub mod naive_bayes;

@@ -10,9 +10,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use trimtab_oversight::ladder::{Teaching, Text, rungs};
 use trimtab_oversight::leak::{NEAR, shared_texts};
+use trimtab_oversight::length_rule::LengthRule;
 use trimtab_oversight::naive_bayes::Vocabulary;
 use trimtab_oversight::split::{balanced, grouped};
-use trimtab_oversight::{Error, Labels, Part, Rule, TestSet, Trial, pgr, split, text_task, transfer};
+use trimtab_oversight::{Error, Labels, Part, Rule, TestSet, Trial, WeakJob, pgr, split, text_task, transfer};
 use trimtab_stats::{Bootstrap, Items};
 
 /// Naive Bayes taught by naive Bayes.
@@ -95,6 +96,12 @@ pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
     let gold = Labels::gold(&test.iter().map(|text| text.gold).collect::<Vec<_>>());
     let test = TestSet::new(test, &gold)?;
 
+    // What length alone gets, learnt from every text that is not for testing: the best case of a shortcut.
+    let lengths: Vec<usize> = learn.iter().map(|&row| items[row].words.len()).collect();
+    let gold = Labels::gold(&learn.iter().map(|&row| items[row].gold).collect::<Vec<_>>());
+    let rule = LengthRule::fit(&WeakJob::new(&lengths, &gold)?);
+    let by_length = test.score(|text| rule.class(text.words.len())).accuracy();
+
     let seeds: Vec<u64> = (0..args.seeds).map(|i| args.seed.wrapping_add(i)).collect();
     let taught = if args.labels == LabelsArg::Hard { ("hard", Teaching::Hard) } else { ("soft", Teaching::Soft) };
     let mut rows = Vec::new();
@@ -105,7 +112,7 @@ pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
             let trials: Vec<Trial> = by_seed.iter().filter_map(|trials| trials.get(at).cloned()).collect();
             let how = Bootstrap { resamples: 1000, ..Bootstrap::default() };
             let transfer = transfer(&trials, how.level);
-            let pgr = pgr(&trials, Items::Shared, transfer.majority, &Rule::default(), &how);
+            let pgr = pgr(&trials, Items::Shared, transfer.majority.max(by_length), &Rule::default(), &how);
             rows.push(Row { name: Name { labels, weak_items }, pgr, transfer });
         }
     }
@@ -115,7 +122,7 @@ pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
     if args.json {
         let result = json!({
             "file": args.file, "test_file": args.test, "seeds": seeds, "labels": args.labels, "items": learn.len(),
-            "test_items": test.len(), "test_looks": test.asked(), "leaks_allowed": leaked, "rule": Rule::default(), "rows": rows,
+            "test_items": test.len(), "test_looks": test.asked(), "leaks_allowed": leaked, "by_length": by_length, "rule": Rule::default(), "rows": rows,
         });
         writeln!(out, "{result:#}")?;
         return Ok(());
@@ -141,7 +148,7 @@ pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
         let t = &row.transfer;
         writeln!(
             out,
-            "\nclass 1: {:.2} of the test, {} of the labels by the first weak model, {} of what its student says; majority {:.3}",
+            "\nclass 1: {:.2} of the test, {} of the labels by the first weak model, {} of what its student says; baselines: majority {:.3}, length {by_length:.3}",
             t.positive,
             two_digits(&t.weak_positive),
             two_digits(&t.student_positive),
