@@ -140,4 +140,17 @@ fn texts_give_a_table_and_leaks_are_refused() {
     refused(&mut command(&dir.path().join("absent.txt")), &["absent.txt", "expected", "try: "]);
     refused(&mut command(&path("bad.txt", "1 good\n0 bad\nmaybe so\n")), &["bad.txt:3", "labels 0 and 1", "try: "]);
     refused(command(&train).args(["--weak-items", "5000"]), &["half A has", "try: "]);
+    refused(command(&train).args(["--test-share", "1.5"]), &["shares [-0.5", "try: "]);
+    refused(command(&train).args(["--test-share", "0"]), &["0 to test on", "try: "]);
+
+    // Five of six of one class: most texts are left out, and the test is half and half.
+    let uneven: String = texts(1200, 0)
+        .lines()
+        .filter(|l| l.starts_with('1') || l.ends_with('4'))
+        .fold(String::new(), |all, l| all + l + "\n");
+    let uneven = path("uneven.txt", &uneven);
+    let args = ["--weak-items", "20", "--json"];
+    let result = json(trimtab().args(["oversee", "weak-to-strong"]).arg(&uneven).args(args));
+    assert_eq!(result["rows"][0]["transfer"]["positive"], 0.5);
+    assert!(result["left_out_to_balance"].as_u64().unwrap() > 300, "{}", result["left_out_to_balance"]);
 }

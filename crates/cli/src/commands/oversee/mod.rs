@@ -33,7 +33,8 @@ pub enum Command {
     /// gold labels, the student (words and pairs of neighbours) from their labels of half B, the ceiling from gold on half B. A
     /// pretrained student must recover more than this one, or nothing about pretraining has been shown.
     ///
-    /// Nearly the same texts are kept in one part; with --test, a text of the one file in the other is refused.
+    /// Classes are balanced by leaving texts out. Nearly the same texts are kept in one part; with --test, a text of the one file in
+    /// the other is refused.
     ///
     /// Example: trimtab oversee weak-to-strong reviews.tsv --weak-items 100,300,1000
     WeakToStrong(weak_to_strong::WeakToStrong),

@@ -22,9 +22,12 @@ pub struct WeakToStrong {
     /// Two-class texts: text, tab and label 0 or 1 a line, or label and text.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Test texts of the same shape; without it, a fifth of FILE, balanced.
+    /// Test texts of the same shape; without it, a part of FILE.
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
+    /// Share of FILE to test on, where there is no test file.
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE", conflicts_with = "test")]
+    test_share: f64,
     /// Items that the weak models learn from, with commas between.
     #[arg(long, value_delimiter = ',', default_value = "100,300,1000", value_name = "K,...")]
     weak_items: Vec<usize>,
@@ -88,11 +91,17 @@ pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
     let (learn, test): (Vec<usize>, Vec<Text>) = if let Some(test) = test {
         ((0..items.len()).collect(), featured(&test))
     } else {
-        let parts = split(&groups, [0.8, 0.0, 0.0, 0.2], args.seed)?;
+        let parts = split(&groups, [1.0 - args.test_share, 0.0, 0.0, args.test_share], args.seed)?;
         let (held, learn): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(|&row| parts[row] == Part::T);
-        let gold: Vec<bool> = held.iter().map(|&row| items[row].gold).collect();
-        (learn, balanced(&gold, args.seed).into_iter().map(|place| items[held[place]].clone()).collect())
+        (learn, held.into_iter().map(|row| items[row].clone()).collect())
     };
+    // As in the paper: with unbalanced classes a weak model's class share, not its knowledge, is what a student amplifies.
+    let given = learn.len() + test.len();
+    let kept = balanced(&learn.iter().map(|&row| items[row].gold).collect::<Vec<_>>(), args.seed);
+    let learn: Vec<usize> = kept.into_iter().map(|place| learn[place]).collect();
+    let kept = balanced(&test.iter().map(|text| text.gold).collect::<Vec<_>>(), args.seed);
+    let test: Vec<Text> = kept.into_iter().map(|place| test[place].clone()).collect();
+    let left_out = given - learn.len() - test.len();
     let gold = Labels::gold(&test.iter().map(|text| text.gold).collect::<Vec<_>>());
     let test = TestSet::new(test, &gold)?;
 
@@ -122,14 +131,14 @@ pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
     if args.json {
         let result = json!({
             "file": args.file, "test_file": args.test, "seeds": seeds, "labels": args.labels, "items": learn.len(),
-            "test_items": test.len(), "test_looks": test.asked(), "leaks_allowed": leaked, "by_length": by_length, "rule": Rule::default(), "rows": rows,
+            "test_items": test.len(), "test_looks": test.asked(), "left_out_to_balance": left_out, "leaks_allowed": leaked, "by_length": by_length, "rule": Rule::default(), "rows": rows,
         });
         writeln!(out, "{result:#}")?;
         return Ok(());
     }
     writeln!(
         out,
-        "naive Bayes taught by naive Bayes, seeds {} to {}; {} texts to learn from in two halves, {} to test on; ± and [ ] are 95 % intervals",
+        "naive Bayes taught by naive Bayes, seeds {} to {}; {} texts to learn from in two halves, {} to test on, {left_out} left out to balance the classes; ± and [ ] are 95 % intervals",
         args.seed,
         args.seed.wrapping_add(args.seeds - 1),
         learn.len(),
