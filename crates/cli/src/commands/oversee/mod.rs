@@ -1,0 +1,141 @@
+//! `trimtab oversee dial|weak-to-strong`, and how their tables are written.
+
+mod dial;
+mod weak_to_strong;
+
+use anyhow::Result;
+use clap::Subcommand;
+use serde::Serialize;
+use std::fmt::Write as _;
+use trimtab_oversight::{Pgr, Transfer};
+use trimtab_stats::{Interval, Measured};
+
+/// What can be asked about oversight.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Can a student pass its supervisor? The saliency dial: truth and errors known by construction, in seconds.
+    ///
+    /// A supervisor that is right three times in four labels half B; a student learns from nothing else. λ says how far the
+    /// supervisor's errors are represented in what the student sees. At 0 it recovers most of the gap to the ceiling (the same
+    /// student taught with the truth), at 1 none of it, whatever its size: it copies the errors.
+    ///
+    /// PGR = (student − weak)/(ceiling − weak), the performance gap recovered. It is withheld, with its reason, where it would be
+    /// noise: fewer than 5 seeds, fewer than 2,000 test items, an interval of ceiling − weak that reaches 0.05, a failed
+    /// ceiling, a model that says one class only. Rows are never dropped.
+    ///
+    /// Example: trimtab oversee dial --seeds 10
+    ///
+    /// Example, students of more items: trimtab oversee dial --items-b 6000 --lambda 0,1 --json
+    Dial(dial::Dial),
+    /// The control without pretraining, on your own two-class texts: naive Bayes taught by naive Bayes.
+    ///
+    /// FILE has a text, a tab and a label 0 or 1 a line, or the label first. Weak models learn from a few texts of half A with
+    /// gold labels, the student (words and pairs of neighbours) from their labels of half B, the ceiling from gold on half B. A
+    /// pretrained student must recover more than this one, or nothing about pretraining has been shown.
+    ///
+    /// Classes are balanced by leaving texts out. Nearly the same texts are kept in one part; with --test, a text of the one file in
+    /// the other is refused.
+    ///
+    /// Example: trimtab oversee weak-to-strong reviews.tsv --weak-items 100,300,1000
+    WeakToStrong(weak_to_strong::WeakToStrong),
+}
+
+/// Runs it.
+pub fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Dial(c) => dial::dial(c),
+        Command::WeakToStrong(c) => weak_to_strong::weak_to_strong(c),
+    }
+}
+
+/// A line of a table: its name, then the figures.
+#[derive(Debug, Serialize)]
+struct Row<N> {
+    #[serde(flatten)]
+    name: N,
+    pgr: Pgr,
+    transfer: Transfer,
+}
+
+/// A table with `heads` over the cells of each row's name; reasons to withhold are notes below it.
+fn table<N>(rows: &[Row<N>], heads: &[&str], name: impl Fn(&N) -> Vec<String>) -> String {
+    let figures = ["weak w", "student s", "ceiling c", "agree, right", "wrong", "PGR, seeds", "seeds × items"];
+    let mut lines = vec![heads.iter().chain(&figures).map(|head| (*head).to_owned()).collect::<Vec<_>>()];
+    let mut notes: Vec<String> = Vec::new();
+    for row in rows {
+        let mut cells = name(&row.name);
+        cells.extend([&row.pgr.weak, &row.pgr.student, &row.pgr.ceiling].map(plus_minus));
+        cells.extend([&row.transfer.agreement_where_right, &row.transfer.agreement_where_wrong].map(two_digits));
+        if let Some(withheld) = &row.pgr.withheld {
+            let numbers = withheld.reasons.iter().map(|reason| {
+                let place = notes.iter().position(|note| note == reason).unwrap_or(notes.len());
+                if place == notes.len() {
+                    notes.push(reason.clone());
+                }
+                (place + 1).to_string()
+            });
+            cells.push(format!("not reportable ({})", numbers.collect::<Vec<_>>().join(", ")));
+            cells.push(String::new());
+        } else {
+            cells.push(with_interval(&row.pgr.fieller));
+            cells.push(row.pgr.bootstrap.interval.as_ref().map_or_else(|| "–".into(), bounds));
+        }
+        lines.push(cells);
+    }
+    let mut text = aligned(&lines);
+    text.push_str(
+        "agree: student with weak model, where that is right and where it is wrong; –: labels without a model\n",
+    );
+    for (number, note) in notes.iter().enumerate() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "({}) {note}", number + 1);
+    }
+    text
+}
+
+/// Columns as wide as their widest cell, two spaces apart.
+fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for line in lines {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+    text
+}
+
+/// A mean with the half-width of its t interval.
+fn plus_minus(figure: &Measured) -> String {
+    match (figure.value, figure.interval) {
+        (Some(value), Some(interval)) => format!("{} ± {:.3}", number(value, 3), 0.5 * (interval.high - interval.low)),
+        (Some(value), None) => number(value, 3),
+        _ => "–".into(),
+    }
+}
+
+/// A number without the sign that rounding leaves of −0.0001.
+fn number(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    if text.trim_start_matches('-').bytes().all(|b| b == b'0' || b == b'.') { text.replace('-', "") } else { text }
+}
+
+/// A share without its interval.
+fn two_digits(figure: &Measured) -> String {
+    figure.value.map_or_else(|| "–".into(), |value| format!("{value:.2}"))
+}
+
+fn with_interval(figure: &Measured) -> String {
+    match (figure.value, figure.interval) {
+        (Some(value), Some(interval)) => format!("{} {}", number(value, 2), bounds(&interval)),
+        (Some(value), None) => {
+            format!("{} (no interval: {})", number(value, 2), figure.reason.as_deref().unwrap_or("unknown"))
+        }
+        _ => format!("undefined: {}", figure.reason.as_deref().unwrap_or("unknown")),
+    }
+}
+
+fn bounds(interval: &Interval) -> String {
+    format!("[{}, {}]", number(interval.low, 2), number(interval.high, 2))
+}

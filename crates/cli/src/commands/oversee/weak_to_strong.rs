@@ -1,0 +1,206 @@
+//! `trimtab oversee weak-to-strong` on text files.
+
+use super::{Row, table, two_digits};
+use crate::failure::Usage;
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use trimtab_oversight::ladder::{Teaching, Text, rungs};
+use trimtab_oversight::leak::{NEAR, shared_texts};
+use trimtab_oversight::length_rule::LengthRule;
+use trimtab_oversight::naive_bayes::Vocabulary;
+use trimtab_oversight::split::{balanced, grouped};
+use trimtab_oversight::{Error, Labels, Part, Rule, TestSet, Trial, WeakJob, pgr, split, text_task, transfer};
+use trimtab_stats::{Bootstrap, Items};
+
+/// Naive Bayes taught by naive Bayes.
+#[derive(Debug, Args)]
+pub struct WeakToStrong {
+    /// Two-class texts: text, tab and label 0 or 1 a line, or label and text.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Test texts of the same shape; without it, a part of FILE.
+    #[arg(long, value_name = "FILE")]
+    test: Option<PathBuf>,
+    /// Share of FILE to test on, where there is no test file.
+    #[arg(long, default_value_t = 0.2, value_name = "SHARE", conflicts_with = "test")]
+    test_share: f64,
+    /// Items that the weak models learn from, with commas between.
+    #[arg(long, value_delimiter = ',', default_value = "100,300,1000", value_name = "K,...")]
+    weak_items: Vec<usize>,
+    /// Labels that the student learns from.
+    #[arg(long, value_enum, default_value_t = LabelsArg::Hard)]
+    labels: LabelsArg,
+    /// Seeds, each dividing FILE into halves A and B anew; the test set stays.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: u64,
+    /// The first seed, which also draws the test set.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Go on where a text of FILE is in the test file too, and say so beside the figures.
+    #[arg(long)]
+    allow_leak: bool,
+    /// As JSON, with every seed's accuracies and what the rule withheld.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Labels of the student, as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum LabelsArg {
+    /// The weak model's more likely class.
+    Hard,
+    /// The weak model's chances.
+    Soft,
+}
+
+/// What a row is about.
+#[derive(Debug, Serialize)]
+struct Name {
+    labels: &'static str,
+    weak_items: usize,
+}
+
+/// Reads, splits, fits, prints.
+pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
+    let train = read(&args.file)?;
+    let test = args.test.as_deref().map(read).transpose()?;
+    let mut leaks = None;
+    if let Some(test) = &test {
+        let lines = lossy(&train).into_iter().map(|text| (Part::B, text));
+        let lines: Vec<(Part, String)> = lines.chain(lossy(test).into_iter().map(|text| (Part::T, text))).collect();
+        let row = |i: usize| if i < train.len() { i } else { i - train.len() };
+        let rows: Vec<_> = lines.iter().enumerate().map(|(i, (part, text))| (*part, row(i), text.as_str())).collect();
+        leaks = shared_texts(&rows);
+        if let (Some(found), false) = (&leaks, args.allow_leak) {
+            return Err(Error::Leak(found.clone()).into());
+        }
+    }
+
+    let texts = lossy(&train);
+    let groups = grouped(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut vocabulary = Vocabulary::default();
+    let mut featured = |rows: &[(Vec<u8>, bool)]| -> Vec<Text> {
+        rows.iter().map(|(text, gold)| Text::new(&mut vocabulary, text, *gold)).collect()
+    };
+    let items = featured(&train);
+    let (learn, test): (Vec<usize>, Vec<Text>) = if let Some(test) = test {
+        ((0..items.len()).collect(), featured(&test))
+    } else {
+        let parts = split(&groups, [1.0 - args.test_share, 0.0, 0.0, args.test_share], args.seed)?;
+        let (held, learn): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(|&row| parts[row] == Part::T);
+        (learn, held.into_iter().map(|row| items[row].clone()).collect())
+    };
+    // As in the paper: with unbalanced classes a weak model's class share, not its knowledge, is what a student amplifies.
+    let given = learn.len() + test.len();
+    let kept = balanced(&learn.iter().map(|&row| items[row].gold).collect::<Vec<_>>(), args.seed);
+    let learn: Vec<usize> = kept.into_iter().map(|place| learn[place]).collect();
+    let kept = balanced(&test.iter().map(|text| text.gold).collect::<Vec<_>>(), args.seed);
+    let test: Vec<Text> = kept.into_iter().map(|place| test[place].clone()).collect();
+    let left_out = given - learn.len() - test.len();
+    let gold = Labels::gold(&test.iter().map(|text| text.gold).collect::<Vec<_>>());
+    let test = TestSet::new(test, &gold)?;
+
+    // What length alone gets, learnt from every text that is not for testing: the best case of a shortcut.
+    let lengths: Vec<usize> = learn.iter().map(|&row| items[row].words.len()).collect();
+    let gold = Labels::gold(&learn.iter().map(|&row| items[row].gold).collect::<Vec<_>>());
+    let rule = LengthRule::fit(&WeakJob::new(&lengths, &gold)?);
+    let by_length = test.score(|text| rule.class(text.words.len())).accuracy();
+
+    let seeds: Vec<u64> = (0..args.seeds).map(|i| args.seed.wrapping_add(i)).collect();
+    let taught = if args.labels == LabelsArg::Hard { ("hard", Teaching::Hard) } else { ("soft", Teaching::Soft) };
+    let mut rows = Vec::new();
+    for (labels, teaching) in [taught, ("control: of other items", Teaching::Shuffled)] {
+        let by_seed = seeds.iter().map(|&seed| halves(args, &items, &learn, &groups, seed, &test, teaching));
+        let by_seed: Vec<Vec<Trial>> = by_seed.collect::<Result<_, Error>>()?;
+        for (at, &weak_items) in args.weak_items.iter().enumerate() {
+            let trials: Vec<Trial> = by_seed.iter().filter_map(|trials| trials.get(at).cloned()).collect();
+            let how = Bootstrap { resamples: 1000, ..Bootstrap::default() };
+            let transfer = transfer(&trials, how.level);
+            let pgr = pgr(&trials, Items::Shared, transfer.majority.max(by_length), &Rule::default(), &how);
+            rows.push(Row { name: Name { labels, weak_items }, pgr, transfer });
+        }
+    }
+
+    let mut out = std::io::stdout().lock();
+    let leaked = leaks.as_ref().map_or(0, |leaks| leaks.found.len());
+    if args.json {
+        let result = json!({
+            "file": args.file, "test_file": args.test, "seeds": seeds, "labels": args.labels, "items": learn.len(),
+            "test_items": test.len(), "test_looks": test.asked(), "left_out_to_balance": left_out, "leaks_allowed": leaked, "by_length": by_length, "rule": Rule::default(), "rows": rows,
+        });
+        writeln!(out, "{result:#}")?;
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "naive Bayes taught by naive Bayes, seeds {} to {}; {} texts to learn from in two halves, {} to test on, {left_out} left out to balance the classes; ± and [ ] are 95 % intervals",
+        args.seed,
+        args.seed.wrapping_add(args.seeds - 1),
+        learn.len(),
+        test.len()
+    )?;
+    if leaked > 0 {
+        writeln!(
+            out,
+            "LEAK ALLOWED: {leaked} pairs of texts, one to learn from and one to test on, are nearly the same ({NEAR} of their words)"
+        )?;
+    }
+    writeln!(out)?;
+    let name = |name: &Name| vec![name.labels.to_owned(), name.weak_items.to_string()];
+    write!(out, "{}", table(&rows, &["labels", "weak items"], name))?;
+    if let Some(row) = rows.first() {
+        let t = &row.transfer;
+        writeln!(
+            out,
+            "\nclass 1: {:.2} of the test, {} of the labels by the first weak model, {} of what its student says; baselines: majority {:.3}, length {by_length:.3}",
+            t.positive,
+            two_digits(&t.weak_positive),
+            two_digits(&t.student_positive),
+            t.majority
+        )?;
+    }
+    Ok(())
+}
+
+/// One seed: halves A and B, and the rungs on them.
+fn halves(
+    args: &WeakToStrong,
+    items: &[Text],
+    learn: &[usize],
+    groups: &[usize],
+    seed: u64,
+    test: &TestSet<Text>,
+    teaching: Teaching,
+) -> Result<Vec<Trial>, Error> {
+    let keys: Vec<usize> = learn.iter().map(|&row| groups[row]).collect();
+    // Another stream than the one that drew the test set.
+    let parts = split(&keys, [0.5, 0.5, 0.0, 0.0], seed ^ 0x5EED)?;
+    let of = |part: Part| -> Vec<Text> {
+        let rows = learn.iter().zip(&parts).filter(|(_, p)| **p == part);
+        rows.map(|(&row, _)| items[row].clone()).collect()
+    };
+    let mut a = of(Part::A);
+    // Published files are sorted by label: the first k of A must be any k.
+    trimtab_oversight::SplitMix::new(seed).shuffle(&mut a);
+    rungs(seed, &a, &of(Part::B), test, &args.weak_items, teaching)
+}
+
+fn read(path: &Path) -> Result<Vec<(Vec<u8>, bool)>> {
+    let place = path.display();
+    let bytes = std::fs::read(path).map_err(|e| {
+        Usage(format!(
+            "{place}: {e}\n  expected a file of labelled texts\n  try: `trimtab oversee weak-to-strong --help`"
+        ))
+    })?;
+    Ok(text_task::read(&place.to_string(), &bytes)?)
+}
+
+/// Texts to compare; bytes that are no UTF-8 count as one unknown letter.
+fn lossy(rows: &[(Vec<u8>, bool)]) -> Vec<String> {
+    rows.iter().map(|(text, _)| String::from_utf8_lossy(text).into_owned()).collect()
+}

@@ -1,0 +1,156 @@
+//! `trimtab oversee` through the binary: figures with intervals, what is withheld, exit codes.
+
+#![allow(clippy::unwrap_used)] // the lint spares only functions marked as tests
+
+mod common;
+use common::trimtab;
+use serde_json::Value;
+use std::fmt::Write as _;
+
+fn stdout(command: &mut assert_cmd::Command) -> String {
+    String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
+}
+
+fn json(command: &mut assert_cmd::Command) -> Value {
+    serde_json::from_str(&stdout(command)).unwrap()
+}
+
+/// Code 2, and what, expected, what to try.
+fn refused(command: &mut assert_cmd::Command, says: &[&str]) {
+    let failed = command.assert().failure().code(2);
+    let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
+    for part in says.iter().chain(&["error: "]) {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+    assert!(!text.contains("panicked"), "{text}");
+}
+
+fn row<'a>(result: &'a Value, supervision: &str, lambda: f64, epoch: u64) -> &'a Value {
+    let rows = result["rows"].as_array().unwrap();
+    rows.iter()
+        .find(|r| r["supervision"] == supervision && r["lambda"] == lambda && r["epoch"] == epoch)
+        .unwrap_or_else(|| panic!("no row {supervision} {lambda} {epoch}"))
+}
+
+/// The audit trail: above zero where the errors are not salient, 0 ± 0.05 where they are, and equal runs equal bytes.
+#[test]
+fn the_dial_shows_both_ends() {
+    let run = |threads: &str| {
+        let mut command = assert_cmd::Command::cargo_bin("trimtab").unwrap();
+        command.args(["--threads", threads, "oversee", "dial", "--resamples", "200", "--json"]);
+        command
+    };
+    let result = json(&mut run("1"));
+    assert_eq!(result["seeds"], serde_json::json!([0, 1, 2, 3, 4]));
+    let interval = |row: &Value, which: &str| {
+        let interval = &row["pgr"][which]["interval"];
+        (interval["low"].as_f64().unwrap(), interval["high"].as_f64().unwrap())
+    };
+    for which in ["fieller", "bootstrap"] {
+        assert!(interval(row(&result, "dial", 0.0, 30), which).0 > 0.5, "{which}");
+        let (low, high) = interval(row(&result, "dial", 1.0, 30), which);
+        assert!(low > -0.05 && high < 0.05, "{which}: {low} {high}");
+    }
+    let wrong =
+        |lambda| row(&result, "dial", lambda, 30)["transfer"]["agreement_where_wrong"]["value"].as_f64().unwrap();
+    assert!(wrong(0.0) < 0.3 && wrong(1.0) > 0.95, "errors are copied only where they are seen");
+    let slack = result["misfit"].as_array().unwrap().iter().map(|m| m["slack"]["value"].as_f64().unwrap());
+    assert!(slack.clone().count() == 4 && slack.clone().all(|slack| slack > -0.02), "{:?}", slack.collect::<Vec<_>>());
+    assert_eq!(result["rows"].as_array().unwrap().len(), 40);
+    assert_eq!(json(&mut run("2")), result);
+}
+
+/// Three seeds: every row is there, no PGR is, and the reason is a note below the table.
+#[test]
+fn too_few_seeds_are_shown_and_not_reported() {
+    let args = ["oversee", "dial", "--seeds", "3", "--lambda", "0", "--resamples", "100"];
+    let text = stdout(trimtab().args(args));
+    assert!(text.contains("3 seeds of at least 5") && text.contains("not reportable (1"), "{text}");
+    assert_eq!(text.matches("not reportable (1").count(), 7 * 4, "{text}");
+    let result = json(trimtab().args(args).arg("--json"));
+    let pgr = &row(&result, "dial", 0.0, 3)["pgr"];
+    assert!(pgr["fieller"]["value"].is_null(), "never a number that means nothing");
+    assert!(pgr["withheld"]["fieller"]["value"].as_f64().unwrap() > 0.5, "and never hidden");
+    assert_eq!(pgr["by_seed"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn the_dial_refuses_what_it_cannot_run() {
+    refused(trimtab().args(["oversee", "dial", "--seeds", "0"]), &["--seeds"]);
+    refused(trimtab().args(["oversee", "dial", "--lambda", "0,NaN"]), &["--lambda NaN", "expected", "try: "]);
+    refused(trimtab().args(["oversee", "dial", "--items-t", "0"]), &["items in every set", "try: "]);
+    refused(trimtab().args(["oversee", "dial", "--items-b", "9000000"]), &["at most a million", "try: "]);
+}
+
+/// Help teaches what the figure is, when it is withheld, and how to begin.
+#[test]
+fn help_teaches() {
+    let text = stdout(trimtab().args(["oversee", "dial", "--help"]));
+    for part in ["PGR = (student − weak)/(ceiling − weak)", "fewer than 5 seeds", "Example: trimtab oversee dial"] {
+        assert!(text.replace('\n', " ").replace("  ", " ").contains(part), "{part:?} is not in:\n{text}");
+    }
+}
+
+/// Texts of planted words, `n` of them: even words lean to class 1.
+fn texts(n: u32, from: u32) -> String {
+    let mut text = String::new();
+    for i in from..from + n {
+        let gold = i % 2;
+        // A few words of the class's own and a few of both, by a fixed pattern that repeats no text.
+        let own = |k: u32| (i.wrapping_mul(2_654_435_761).rotate_left(k) % 40) * 2 + gold;
+        let _ = write!(text, "{gold} ");
+        for k in [3, 7, 11] {
+            let _ = write!(text, "w{} ", own(k));
+        }
+        let _ = writeln!(text, "x{} y{} z{i}", i % 13, i % 31);
+    }
+    text
+}
+
+#[test]
+fn texts_give_a_table_and_leaks_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (train, test) = (path("train.txt", &texts(1200, 0)), path("test.txt", &texts(400, 5000)));
+    let command = |file: &std::path::Path| {
+        let mut command = trimtab();
+        command.args(["oversee", "weak-to-strong"]).arg(file).args(["--weak-items", "20,200"]);
+        command
+    };
+    let result = json(command(&train).arg("--json"));
+    assert_eq!(result["rows"].as_array().unwrap().len(), 4, "two weak models, and the control of each");
+    // A ceiling and two pairs of weak model and student, for five seeds, twice; and the rule of lengths once.
+    assert_eq!(result["test_looks"], 5 * 2 * (1 + 2 * 2) + 1);
+    assert!((0.4..0.6).contains(&result["by_length"].as_f64().unwrap()), "lengths say nothing here");
+    let text = stdout(command(&train).arg("--test").arg(&test));
+    assert!(text.contains("control: of other items") && text.contains("400 test items of at least 2000"), "{text}");
+
+    let leaking = path("leaking.txt", &format!("{}{}", texts(400, 5000), texts(3, 0)));
+    refused(
+        command(&train).arg("--test").arg(&leaking),
+        &["in two parts by nearly the same text", "B row 1 and T row 401", "--allow-leak"],
+    );
+    let text = stdout(command(&train).arg("--test").arg(&leaking).arg("--allow-leak"));
+    assert!(text.contains("LEAK ALLOWED: 3 pairs"), "{text}");
+
+    refused(&mut command(&dir.path().join("absent.txt")), &["absent.txt", "expected", "try: "]);
+    refused(&mut command(&path("bad.txt", "1 good\n0 bad\nmaybe so\n")), &["bad.txt:3", "labels 0 and 1", "try: "]);
+    refused(command(&train).args(["--weak-items", "5000"]), &["half A has", "try: "]);
+    refused(command(&train).args(["--test-share", "1.5"]), &["shares [-0.5", "try: "]);
+    refused(command(&train).args(["--test-share", "0"]), &["0 to test on", "try: "]);
+
+    // Five of six of one class: most texts are left out, and the test is half and half.
+    let uneven: String = texts(1200, 0)
+        .lines()
+        .filter(|l| l.starts_with('1') || l.ends_with('4'))
+        .fold(String::new(), |all, l| all + l + "\n");
+    let uneven = path("uneven.txt", &uneven);
+    let args = ["--weak-items", "20", "--json"];
+    let result = json(trimtab().args(["oversee", "weak-to-strong"]).arg(&uneven).args(args));
+    assert_eq!(result["rows"][0]["transfer"]["positive"], 0.5);
+    assert!(result["left_out_to_balance"].as_u64().unwrap() > 300, "{}", result["left_out_to_balance"]);
+}

@@ -1,0 +1,64 @@
+//! One reseeded triple: a weak model, a student and a ceiling, item by item on the test set.
+
+use crate::Scored;
+use crate::job::share;
+
+/// What the weak supervisor was scored on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WeakScore {
+    /// A model, on the items of T.
+    OnTest(Scored),
+    /// Labels without a model behind them: whether each was right, on half B.
+    OfLabels(Vec<bool>),
+}
+
+/// The outcome of one seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// The seed of all three fits.
+    pub seed: u64,
+    /// The weak supervisor.
+    pub weak: WeakScore,
+    /// The student on T.
+    pub student: Scored,
+    /// The ceiling on T.
+    pub ceiling: Scored,
+    /// Share of class 1 in T.
+    pub positive: f64,
+    /// The supervisor's labels of half B: the chance of class 1 that it gave, and whether it is class 1. Known to the report,
+    /// never to the student.
+    pub weak_on_b: Vec<(f64, bool)>,
+}
+
+impl Trial {
+    /// Share of T (or of the labels of B) where the weak supervisor is right.
+    #[must_use]
+    pub fn weak_accuracy(&self) -> f64 {
+        match &self.weak {
+            WeakScore::OnTest(scored) => scored.accuracy(),
+            WeakScore::OfLabels(right) => share(right),
+        }
+    }
+
+    /// Share of half B where the weak label's class is right.
+    #[must_use]
+    pub fn weak_accuracy_on_b(&self) -> f64 {
+        share(&self.weak_on_b.iter().map(|&(chance, gold)| (chance > 0.5) == gold).collect::<Vec<_>>())
+    }
+
+    /// Of each item of T: student less weak and ceiling less weak, with the accuracy of the labels where no model was scored on T.
+    #[must_use]
+    pub fn gains(&self) -> Vec<[f64; 2]> {
+        let labels = self.weak_accuracy();
+        let of = |right: bool| f64::from(u8::from(right));
+        (0..self.student.right.len())
+            .map(|item| {
+                let weak = match &self.weak {
+                    WeakScore::OnTest(scored) => of(scored.right[item]),
+                    WeakScore::OfLabels(_) => labels,
+                };
+                [of(self.student.right[item]) - weak, of(self.ceiling.right[item]) - weak]
+            })
+            .collect()
+    }
+}
