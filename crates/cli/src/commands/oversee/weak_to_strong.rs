@@ -157,12 +157,19 @@ pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
         let t = &row.transfer;
         writeln!(
             out,
-            "\nclass 1: {:.2} of the test, {} of the labels by the first weak model, {} of what its student says; baselines: majority {:.3}, length {by_length:.3}",
+            "\nclass 1: {:.2} of the test, {} of the labels by the first weak model, {} of what its student says",
             t.positive,
             two_digits(&t.weak_positive),
-            two_digits(&t.student_positive),
-            t.majority
+            two_digits(&t.student_positive)
         )?;
+        writeln!(
+            out,
+            "its labels: right on {} of half B, calibration error {} where calibrated ones would show {:.2}",
+            two_digits(&t.weak_on_b),
+            two_digits(&t.weak_ece),
+            t.ece_floor
+        )?;
+        writeln!(out, "baselines that a ceiling must clear: majority {:.3}, length {by_length:.3}", t.majority)?;
     }
     Ok(())
 }
