@@ -43,6 +43,7 @@ def open_page(browser, site):
     def opened(person="ada", path="/task", **options):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         context.set_default_timeout(30000)  # a busy machine is slow, not wrong
+        context.set_default_navigation_timeout(120000)  # the first page waits for a browser that has only just started
         contexts.append(context)
         if person:
             site.sign_in(context, person)
