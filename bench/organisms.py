@@ -87,7 +87,9 @@ class Bench:
     def row(self, name, values, low, high):
         """One claim: the mean of `values` over seeds lies in [low, high]."""
         there = [v for v in values if v is not None]
-        bounds = f"{low:g} to {high:g}"
+        # A share is always from 0 to 1: that is shown, and is no claim.
+        claimed = (low, high) != (0, 1)
+        bounds = f"{low:g} to {high:g}" if claimed else "–"
         if len(there) < len(values) or not there:
             mean = f"undefined in {len(values) - len(there)} of {len(values)} seeds"
             verdict = "OPEN"
@@ -98,7 +100,10 @@ class Bench:
             a, b = max(a, 0) if low == 0 else a, min(b, 1) if high == 1 else b
             inside = low - 1e-9 <= a and b <= high + 1e-9
             verdict = "holds" if inside else "FAILS" if b < low or a > high else "OPEN"
-        self.verdicts.append(verdict)
+        if claimed:
+            self.verdicts.append(verdict)
+        else:
+            verdict = ""
         shown = ", ".join("–" if v is None else f"{v:.3f}" for v in values)
         print(f"| {name} | {bounds} | {mean} | {shown} | {verdict} |", flush=True)
 
