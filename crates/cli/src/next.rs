@@ -1,6 +1,6 @@
 //! `trimtab people next`: which items to rank next, those on which reward models trained on the work so far disagree most.
 //!
-//! An ensemble is trained from the run's SFT checkpoint, each member on prompts drawn with replacement and with a head of its
+//! An ensemble is trained from the run's SFT checkpoint, each member on rankings drawn with replacement and with a head of its
 //! own, and asked about every item that still wants people ([`trimtab_alignment::disagreement`]). What it finds is written
 //! to the store as priorities, which a service that runs takes over at its next request.
 
@@ -103,7 +103,7 @@ fn config(run: &Path) -> Result<Config> {
     serde_json::from_value(settings).with_context(|| format!("{}: config in manifest.json", run.display()))
 }
 
-/// The members, each trained in a folder that is removed afterwards.
+/// The members, trained in a folder that is removed afterwards.
 fn ensemble(
     c: &Next,
     config: &Config,
@@ -113,24 +113,30 @@ fn ensemble(
     quiet: bool,
 ) -> Result<Vec<reward::RewardModel>> {
     let limit = config.reward.max_tokens.min(sft.model.config().max_position_embeddings);
+    // Beside the store, which is where there is room to write. What an interrupted command left there is trained anew.
+    let scratch = c.run.join("people").join(".ensemble");
+    drop(std::fs::remove_dir_all(&scratch));
+    let open = |member: u64, seed: u64| -> Result<_> {
+        let dir = scratch.join(member.to_string());
+        std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+        let (stage, resume) = Stage::open("reward", &dir, seed, quiet)?;
+        Ok((dir, stage, resume))
+    };
+    let (_, mut stage, _) = open(c.members, config.seed)?;
+    let all = reward::encode_rankings(&mut stage, sft.tokenizer(path)?, rankings, answers, limit, None)?;
+    if all.is_empty() {
+        let advice = "expected rankings, from which the reward models learn\n  try: some work first";
+        return Err(Usage(format!("{}: nobody has ranked anything yet\n  {advice}", c.run.display())).into());
+    }
     let mut models = Vec::new();
     for member in 0..c.members {
-        // Beside the store, which is where there is room to write; an interrupted member is trained anew.
-        let dir = c.run.join("people").join(format!(".ensemble-{member}"));
-        drop(std::fs::remove_dir_all(&dir));
-        std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
         let mut draws = stream(config.seed, "people/next", member, 0);
-        let (mut stage, resume) = Stage::open("reward", &dir, draws.next_u64(), quiet)?;
-        let all = reward::encode_rankings(&mut stage, sft.tokenizer(path)?, rankings, answers, limit, None)?;
-        if all.is_empty() {
-            let advice = "expected rankings, from which the reward models learn\n  try: some work first";
-            return Err(Usage(format!("{}: nobody has ranked anything yet\n  {advice}", c.run.display())).into());
-        }
+        let (dir, mut stage, resume) = open(member, draws.next_u64())?;
         let drawn: Vec<Ranked> = (0..all.len()).map(|_| all[draws.below(all.len() as u64) as usize].clone()).collect();
         reward::run(&mut stage, resume, sft, path, &drawn, &[], &config.reward, &config.train)?;
         stage.close()?;
         models.push(reward::load(&dir.join("checkpoint"), &sft.model)?);
-        std::fs::remove_dir_all(&dir).with_context(|| dir.display().to_string())?;
     }
+    std::fs::remove_dir_all(&scratch).with_context(|| scratch.display().to_string())?;
     Ok(models)
 }

@@ -122,9 +122,8 @@ fn refused(app: &App, from: IpAddr, request: &Request) -> Option<Response> {
         return Some(api::error(StatusCode::FORBIDDEN, "origin", "this was sent by another site's page"));
     }
     let limiter = app.limiter.as_ref()?;
-    let good =
-        |session: &String| app.sessions.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(session);
-    let caller = session_hash(headers).filter(good).unwrap_or_else(|| from.to_string());
+    let good = session_hash(headers).filter(|session| app.known_sessions().contains(session));
+    let caller = good.unwrap_or_else(|| from.to_string());
     // A poisoned lock means that a thread died in the ten lines above it; counting goes on.
     let mut limiter = limiter.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if !limiter.takes(caller, Instant::now()) {

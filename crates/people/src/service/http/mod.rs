@@ -196,9 +196,8 @@ impl App {
         .await
     }
 
-    /// A new session of a person, and its cookie.
+    /// The cookie of a new session.
     fn cookie(&self, session: &str) -> String {
-        self.known_sessions().insert(sha256_bytes(session.as_bytes()));
         let secure = if self.secure { "; Secure" } else { "" };
         // Lax, so that a link from a message arrives signed in; what changes something checks its origin besides.
         format!("trimtab={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000{secure}")

@@ -91,7 +91,9 @@ pub struct Token {
     invite: Option<String>,
 }
 
+/// A page for whoever has just opened this session.
 fn with_cookie(app: &App, session: &str, to: &str) -> Response {
+    app.known_sessions().insert(sha256_bytes(session.as_bytes()));
     let mut response = Redirect::to(to).into_response();
     if let Ok(value) = HeaderValue::from_str(&app.cookie(session)) {
         response.headers_mut().append(header::SET_COOKIE, value);
