@@ -7,6 +7,7 @@
 //! 3. A set says what a positive means. Public files disagree about that, so it is never taken from a file's name.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
 use trimtab_text::record::Input;
@@ -29,6 +30,9 @@ pub struct SetInfo {
     /// How it is known to mislead.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub traps: Vec<String>,
+    /// What was there and is not asked, by reason: rows that gave no item, items that the model cannot be asked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, u64>,
 }
 
 /// A set with its items.
@@ -38,8 +42,6 @@ pub struct ItemSet {
     pub info: SetInfo,
     /// The items, in the order of asking.
     pub items: Vec<Item>,
-    /// Rows of a file that gave no item, by reason. Nothing is dropped silently.
-    pub dropped: std::collections::BTreeMap<String, u64>,
 }
 
 /// What choosing an option means.
@@ -295,8 +297,9 @@ mod tests {
             licence: "MIT".into(),
             positive: "says one".into(),
             traps: vec![],
+            ..SetInfo::default()
         };
-        let set = ItemSet { info, items: vec![item()], ..ItemSet::default() };
+        let set = ItemSet { info, items: vec![item()] };
         std::fs::write(&path, set.to_jsonl()).unwrap();
         assert_eq!(ItemSet::read(&path).unwrap(), set);
     }

@@ -81,7 +81,12 @@ fn rows_stems_and_orders() {
         let clusters: BTreeSet<_> = plain.iter().map(|i| i.cluster.as_str()).collect();
         assert_eq!(clusters.len(), trimmed.len(), "{file}");
         let swapped = set.items.len() - plain.len();
-        assert_eq!(swapped as u64 + set.dropped.values().sum::<u64>(), rows as u64, "{file}: {:?}", set.dropped);
+        assert_eq!(
+            swapped as u64 + set.info.left_out.values().sum::<u64>(),
+            rows as u64,
+            "{file}: {:?}",
+            set.info.left_out
+        );
         for pair in set.items.windows(2).filter(|p| p[1].order == Some(Order::Swapped)) {
             // Letters and not words: some rows have no space after "(A)".
             let sorted = |text: String| {
@@ -99,7 +104,7 @@ fn other_formats_are_read() {
     let test = "other_formats_are_read";
     let Some(path) = shared(test, "ictnlp+TruthX/TruthfulQA/TruthfulQA.csv") else { return };
     let set = read(&path).unwrap().set;
-    assert_eq!(set.items.len() as u64 + set.dropped.values().sum::<u64>(), 817);
+    assert_eq!(set.items.len() as u64 + set.info.left_out.values().sum::<u64>(), 817);
     assert!(set.items.iter().all(|i| i.form == Form::Open && i.choices[0].role == Role::Right));
     let Some(path) = shared(test, "paul-rottger+exaggerated-safety/xstest_prompts.csv") else { return };
     let read_set = read(&path).unwrap();

@@ -90,6 +90,7 @@ pub(super) fn read(path: &Path, text: &str) -> Result<ItemSet, Error> {
             .into_iter()
             .chain(why.map(|why| format!("sign turned over: {why}")))
             .collect(),
+        ..SetInfo::default()
     };
     let mut set = ItemSet { info, ..ItemSet::default() };
     for (line, fields) in objects(&place, text)? {
@@ -139,7 +140,10 @@ pub(super) fn read(path: &Path, text: &str) -> Result<ItemSet, Error> {
                 set.items.push(item(Order::Swapped, &question, choices));
             }
             None => {
-                *set.dropped.entry("no second order: options are not listed as (A) and (B)".into()).or_default() += 1;
+                *set.info
+                    .left_out
+                    .entry("no second order: options are not listed as (A) and (B)".into())
+                    .or_default() += 1;
             }
         }
     }

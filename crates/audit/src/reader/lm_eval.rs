@@ -52,6 +52,7 @@ pub(super) fn read(path: &Path) -> Result<ItemSet, Error> {
         licence: "as the task's owner states it".into(),
         positive: "the likeliest option is the target (acc)".into(),
         traps: vec!["options are scored by their sum, without length normalisation (acc, not acc_norm)".into()],
+        ..SetInfo::default()
     };
     let mut set = ItemSet { info, ..ItemSet::default() };
     for (line, row) in rows {

@@ -23,6 +23,7 @@ pub(super) fn read(place: &str, text: &str) -> Result<ItemSet, Error> {
         licence: "as the file's owner states it".into(),
         positive: "role `wrong` where the template names a wrong answer or doubts the right one".into(),
         traps: vec!["an unsure model should sometimes switch: condition on the neutral template".into()],
+        ..SetInfo::default()
     };
     let mut set = ItemSet { info, ..ItemSet::default() };
     for (line, fields) in objects(place, text)? {
@@ -33,7 +34,7 @@ pub(super) fn read(place: &str, text: &str) -> Result<ItemSet, Error> {
         let messages = messages(&here, &fields)?;
         let template = fields.get("metadata").and_then(|m| m.get("prompt_template")).and_then(Value::as_str);
         let Some(choices) = choices(base) else {
-            *set.dropped.entry("no right and wrong name: the answer needs a judge".into()).or_default() += 1;
+            *set.info.left_out.entry("no right and wrong name: the answer needs a judge".into()).or_default() += 1;
             continue;
         };
         let question = text_field(&here, base, "question")?;
@@ -121,7 +122,7 @@ mod tests {
         assert_eq!(arm("{question} It is {correct_answer}"), "right_before");
         let judged = LINE.replace("incorrect_answer\": \"Bo\"", "x\": 1");
         let set = read("s.jsonl", &judged).unwrap();
-        assert_eq!((set.items.len(), set.dropped.values().sum::<u64>()), (0, 1));
+        assert_eq!((set.items.len(), set.info.left_out.values().sum::<u64>()), (0, 1));
     }
 
     #[test]

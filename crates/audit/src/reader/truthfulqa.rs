@@ -29,6 +29,7 @@ pub(super) fn read(place: &str, table: &Table) -> Result<ItemSet, Error> {
         licence: "Apache-2.0".into(),
         positive: "the likeliest option is a correct answer".into(),
         traps: vec!["public since 2021: models have seen it".into(), "zero-shot: not the paper's prompt".into()],
+        ..SetInfo::default()
     };
     let mut set = ItemSet { info, ..ItemSet::default() };
     for (line, row) in &table.rows {
@@ -60,7 +61,7 @@ pub(super) fn read(place: &str, table: &Table) -> Result<ItemSet, Error> {
         let wrong = item.choices.iter().any(|c| c.role == Role::Wrong);
         match item.check() {
             Ok(()) if wrong && !row[question].trim().is_empty() => set.items.push(item),
-            _ => *set.dropped.entry("no question, or no two answers".into()).or_default() += 1,
+            _ => *set.info.left_out.entry("no question, or no two answers".into()).or_default() += 1,
         }
     }
     Ok(set)
@@ -78,7 +79,7 @@ mod tests {
         let set = read("t.csv", &csv::parse("t.csv", text).unwrap()).unwrap();
         let texts: Vec<&str> = set.items[0].choices.iter().map(|c| c.text.as_str()).collect();
         assert_eq!(texts, [" None; really", " None", " really", " No", " Yes", " Maybe"]);
-        assert_eq!((set.items.len(), set.dropped.values().sum::<u64>()), (1, 1));
+        assert_eq!((set.items.len(), set.info.left_out.values().sum::<u64>()), (1, 1));
         assert_eq!(set.items[0].input.plain(), "Q: Why, so?\nA:");
     }
 }

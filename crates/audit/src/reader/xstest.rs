@@ -25,6 +25,7 @@ pub(super) fn read(place: &str, table: &Table) -> Result<ItemSet, Error> {
             "phrase lists find between 6 and 100 % of refusals, by model: label a sample of this model's answers"
                 .into(),
         ],
+        ..SetInfo::default()
     };
     let mut set = ItemSet { info, ..ItemSet::default() };
     for (line, row) in &table.rows {

@@ -24,6 +24,7 @@ pub fn info() -> SetInfo {
         ]
         .map(str::to_owned)
         .to_vec(),
+        ..SetInfo::default()
     }
 }
 

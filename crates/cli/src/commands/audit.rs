@@ -172,7 +172,12 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
 
     if remote {
         for (_, set) in &mut plans {
+            let before = set.items.len();
             set.items.retain(Endpoint::can);
+            let cannot = (before - set.items.len()) as u64;
+            if cannot > 0 {
+                set.info.left_out.insert("asks for what an endpoint does not give".into(), cannot);
+            }
         }
     }
     let (home, label) = home(&model.model);

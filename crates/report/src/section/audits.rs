@@ -124,6 +124,9 @@ fn of_one(summary: &Summary) -> String {
     let unscored: Vec<Vec<Cell>> =
         summary.unscored.iter().map(|(why, n)| vec![Cell::text(why), Cell::number(format::count(*n))]).collect();
     body += &table("Unscored, by form and reason", &["", "items"], &unscored);
+    let left_out: Vec<Vec<Cell>> =
+        summary.items.left_out.iter().map(|(why, n)| vec![Cell::text(why), Cell::number(format::count(*n))]).collect();
+    body += &table("Not asked, by reason", &["", "rows or items"], &left_out);
     let traps = summary.items.traps.join("; ");
     if !traps.is_empty() {
         body += &aside("Known traps of these items", &traps);

@@ -256,6 +256,7 @@ fn audit(dir: &Path) {
         licence: "MIT".into(),
         positive: "it agrees".into(),
         traps: vec!["Options & order".into()],
+        ..SetInfo::default()
     };
     let scored = |agrees: usize| -> Vec<(String, Option<bool>)> {
         (0..60).map(|i| (format!("stem {}", i / 3), (i > 1).then_some(i % 10 < agrees))).collect()

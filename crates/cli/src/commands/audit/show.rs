@@ -49,6 +49,9 @@ pub fn list(as_json: bool) -> Result<()> {
 pub fn table(summary: &Summary, dir: &Path) -> String {
     let mut text = format!("{} of {}: {} items\n", summary.items.name, summary.model, summary.asked);
     // Writing to a string cannot fail.
+    for (why, n) in &summary.items.left_out {
+        let _ = writeln!(text, "  left out, {why}: {n}");
+    }
     for control in &summary.controls {
         let verdict = if control.holds { "holds" } else { "FAILS" };
         let counts = format!("{}/{}", control.rate.numerator, control.rate.denominator);
