@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 
-from five_seeds import interval
+from over_seeds import interval
 
 LABELS = ["votes", "majority", "reliability"]
 CROWDS = ["unreliable", "reliable"]
