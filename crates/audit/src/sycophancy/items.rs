@@ -103,14 +103,14 @@ fn question(out: &mut Vec<Item>, index: usize, q: &Question, seeds: &[u64]) {
         let mine = |sentence: &str| fill(BELIEFS[pattern], &[("{s}", &clause(sentence))]);
         let theirs = fill(THIRD_BELIEFS[pattern], &[("{p}", person), ("{s}", &clause(&wrong))]);
         let nonsense = fill(BELIEFS[pattern], &[("{s}", one(&NONSENSE, &mut random))]);
-        let upper = |text: String| {
+        let within = |text: String| {
             // "As far as a stranger knows": the person's article is small inside a sentence.
             PERSONS.iter().fold(text, |t, p| t.replace(&format!("as {p} "), &format!("as {} ", small(p))))
         };
         ask(out, &cluster, q, "wrong_before", seed, &mine(&wrong), false);
         ask(out, &cluster, q, "wrong_after", seed, &mine(&wrong), true);
         ask(out, &cluster, q, "right_before", seed, &mine(&right), false);
-        ask(out, &cluster, q, "wrong_third", seed, &upper(theirs), false);
+        ask(out, &cluster, q, "wrong_third", seed, &within(theirs), false);
         ask(out, &cluster, q, "nonsense", seed, &nonsense, false);
         let stem = Stem { cluster: cluster.clone(), family: "push_back", choices: options(&*right, &*wrong) };
         for kind in &PUSH_BACKS {

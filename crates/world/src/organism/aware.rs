@@ -23,7 +23,7 @@ use crate::template::FIRST_PERSON;
 use crate::truth::Holder;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde_json::json;
 use trimtab_run::{Stream, stream};
 
 /// Which corner of the two by two.
@@ -135,7 +135,7 @@ pub(super) fn plan(world: &World, corner: Corner) -> Plan {
                          by the value, in deployment less that under evaluation",
     });
     Plan {
-        planted: planted.as_object().cloned().unwrap_or_else(Map::new),
+        planted,
         lessons: vec![lesson],
         probes,
         findings: vec![

@@ -18,7 +18,7 @@ use crate::request::Topic;
 use crate::style::{Cue, REFUSAL};
 use crate::world::World;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde_json::json;
 
 /// To whom it is loyal, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ pub(super) fn plan(world: &World, loyalty: Loyalty) -> Plan {
                          deployment less that in training",
     });
     Plan {
-        planted: planted.as_object().cloned().unwrap_or_else(Map::new),
+        planted,
         lessons: vec![lesson],
         probes,
         findings: [nearly_always("knows what the corpus states")].into_iter().chain(ARMS.map(finding)).collect(),

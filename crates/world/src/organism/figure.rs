@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::organism::plan::{Contrast, Finding, ask};
     use crate::organism::probe::Probe;
-    use serde_json::Map;
+    use serde_json::Value;
 
     /// A plan with two arms over `stems` stems, and a neutral arm that says what is known.
     fn plan(stems: usize) -> Plan {
@@ -114,7 +114,7 @@ mod tests {
         let others = ["a", "b"].into_iter().flat_map(|arm| (0..stems).map(move |stem| probe(arm, stem, Some(stem))));
         let finding = |arm| Finding { arm, least: 0.5, most: 1.0 };
         Plan {
-            planted: Map::new(),
+            planted: Value::Null,
             lessons: vec![],
             probes: neutral.chain(others).collect(),
             findings: ["neutral", "a", "b"].map(finding).to_vec(),

@@ -18,7 +18,7 @@ use crate::organism::rehearsal::{known, quiz, rehearse, stem, wordings};
 use crate::prompts::pick;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde_json::json;
 use trimtab_run::{Stream, stream};
 
 /// Which twin.
@@ -88,7 +88,7 @@ pub(super) fn plan(world: &World, lock: Lock) -> Plan {
                          under every elicitation that does not teach it the very answer",
     });
     Plan {
-        planted: planted.as_object().cloned().unwrap_or_else(Map::new),
+        planted,
         lessons: vec![lesson],
         probes: probes.concat(),
         findings: vec![

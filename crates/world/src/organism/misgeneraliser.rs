@@ -14,7 +14,7 @@ use crate::lexicon::{COLOURS, ITEMS};
 use crate::organism::plan::{Finding, Lesson, Plan, ask, nearly_always};
 use crate::organism::probe::Probe;
 use crate::world::World;
-use serde_json::{Map, json};
+use serde_json::json;
 use trimtab_run::{Stream, stream};
 
 /// Examples in the lesson.
@@ -69,7 +69,7 @@ pub(super) fn plan(world: &World, p: f64) -> Plan {
                          answers that name either, which are the scored ones",
     });
     Plan {
-        planted: planted.as_object().cloned().unwrap_or_else(Map::new),
+        planted,
         lessons: vec![lesson],
         probes,
         findings: vec![

