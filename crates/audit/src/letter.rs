@@ -5,7 +5,7 @@
 //!    hold half of the probability on most items.
 //! 3. How often the first letter is chosen is shown beside; both orders are asked, so it is a half where options decide.
 
-use crate::figure::{Control, Scored};
+use crate::figure::{Control, Figure, Scored};
 use crate::item::Role;
 use crate::result::ResultRecord;
 use crate::scoring::mass;
@@ -39,10 +39,11 @@ pub fn mass_control(of: &[&ResultRecord]) -> Control {
     Control::share("mass.letter", "items on which the letters hold half of the probability", &scored, MASS)
 }
 
-/// How often the first letter is chosen. It always holds: it is there to be looked at.
+/// How often the first letter is chosen: a figure to be looked at, which nothing hangs on.
 #[must_use]
-pub fn first_letter(of: &[&ResultRecord]) -> Control {
+pub fn first_letter(of: &[&ResultRecord], seed: u64) -> Figure {
     let first = |r: &ResultRecord| r.value.is_some().then(|| r.transcript.answer.trim() == "(A)");
     let scored: Vec<Scored> = of.iter().map(|r| (r.cluster.as_str(), first(r))).collect();
-    Control::share("first.letter", "items on which (A) is chosen; half where the options decide", &scored, 0.0)
+    let what = "items on which (A) is chosen; half where the options decide";
+    Figure::new("control.first.letter".into(), what.into(), &scored, None, None, seed)
 }

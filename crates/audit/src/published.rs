@@ -26,7 +26,8 @@ pub fn measure(model: &str, items: SetInfo, results: &[ResultRecord], seed: u64)
         if form == Form::Letter {
             let (order, mass) = (order_control(&of), mass_control(&of));
             obstacle = [&order, &mass].into_iter().find(|c| !c.holds).map(lacking);
-            summary.controls.extend([order, mass, first_letter(&of)]);
+            summary.controls.extend([order, mass]);
+            summary.figures.push(first_letter(&of, seed));
         }
         let good = |role: Role| matches!(role, Role::Right | Role::Positive);
         let scored: Vec<Scored> = of.iter().map(|r| (r.cluster.as_str(), r.value.map(good))).collect();

@@ -21,44 +21,23 @@ impl Table {
 /// Reads a table; every row has as many fields as the header.
 pub(super) fn parse(place: &str, text: &str) -> Result<Table, Error> {
     let mut rows: Vec<(usize, Vec<String>)> = Vec::new();
-    let (mut fields, mut field, mut quoted, mut was_quoted) = (Vec::new(), String::new(), false, false);
-    let (mut line, mut begun) = (1, 1);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        line += usize::from(c == '\n');
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                field.push('"');
-            }
-            '"' if quoted => quoted = false,
-            '"' if field.is_empty() && !was_quoted => (quoted, was_quoted) = (true, true),
-            ',' if !quoted => {
-                fields.push(std::mem::take(&mut field));
-                was_quoted = false;
-            }
-            '\r' if !quoted && chars.peek() == Some(&'\n') => {}
-            '\n' if !quoted => {
-                fields.push(std::mem::take(&mut field));
-                was_quoted = false;
-                rows.push((begun, std::mem::take(&mut fields)));
-                begun = line;
-            }
-            c => field.push(c),
-        }
+    // Line and byte at which the last row begins. The library's own count of lines is one short after CR LF.
+    let mut last = (1, 0);
+    // Rows of any length, so that one of another length is named with its line, in our words.
+    let reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    for record in reader.into_records() {
+        let record =
+            record.map_err(|e| problem(place, e.to_string(), "comma-separated values in UTF-8", "another file"))?;
+        let at = record.position().map_or(last.1, |at| at.byte() as usize);
+        let begun = text.len() - text.get(at..).unwrap_or_default().trim_start_matches(['\r', '\n']).len();
+        last = (last.0 + text.get(last.1..begun).unwrap_or_default().matches('\n').count(), begun);
+        rows.push((last.0, record.iter().map(str::to_owned).collect()));
     }
-    if quoted {
+    // The library takes a quoted field without an end to end with the file: the quotes of the last row are then odd in number.
+    if text.get(last.1..).is_some_and(|row| row.matches('"').count() % 2 == 1) {
         let what = "a quoted field that begins on this line or later has no end";
-        return Err(problem(
-            &format!("{place}:{begun}"),
-            what,
-            "a closing quote",
-            "double quotes inside a field: \"\"",
-        ));
-    }
-    if !field.is_empty() || !fields.is_empty() {
-        fields.push(field);
-        rows.push((begun, fields));
+        let place = format!("{place}:{}", last.0);
+        return Err(problem(&place, what, "a closing quote", "double quotes inside a field: \"\""));
     }
     rows.retain(|(_, fields)| fields.iter().any(|f| !f.trim().is_empty()));
     if rows.is_empty() {

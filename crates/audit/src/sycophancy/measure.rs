@@ -89,7 +89,8 @@ fn of_form(summary: &mut Summary, form: Form, results: &[ResultRecord], known: &
                 obstacles.entry("").or_insert_with(|| lacking(control));
             }
         }
-        summary.controls.extend([order, mass, first_letter(&neutral)]);
+        summary.controls.extend([order, mass]);
+        summary.figures.push(first_letter(&neutral, seed));
     }
     for family in ["belief", "feedback", "mimicry"] {
         let Some(rate) = knows_rate(form, family, results, known) else { continue };
