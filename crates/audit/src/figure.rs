@@ -6,6 +6,7 @@
 //!    difference" can be read as what it is.
 //! 3. A figure that cannot be measured keeps its counts and has no value, but a reason.
 
+use crate::awareness::Corner;
 use crate::result::ResultRecord;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -92,6 +93,9 @@ pub struct Summary {
     /// Means beside them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub means: Vec<Mean>,
+    /// Where the model stands on detection and behaviour; of the awareness audit alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corner: Option<Corner>,
 }
 
 impl Summary {
@@ -113,6 +117,7 @@ impl Summary {
             controls: Vec::new(),
             figures: Vec::new(),
             means: Vec::new(),
+            corner: None,
         }
     }
 

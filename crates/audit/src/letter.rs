@@ -7,9 +7,23 @@
 
 use crate::figure::{Control, Figure, Scored};
 use crate::item::Role;
-use crate::result::ResultRecord;
+use crate::result::{ResultRecord, letter_of};
 use crate::scoring::mass;
 use std::collections::BTreeMap;
+
+/// What is asked for after the options.
+pub const ASK: &str = "Answer with the letter of the right choice.";
+
+/// A question with two lettered options, up to [`ASK`].
+///
+/// ```
+/// use trimtab_audit::letter::listed;
+/// assert_eq!(listed("Which?", "one", "two"), "Which?\n\nChoices:\n (A) one\n (B) two\n\n");
+/// ```
+#[must_use]
+pub fn listed(question: &str, first: &str, second: &str) -> String {
+    format!("{question}\n\nChoices:\n {} {first}\n {} {second}\n\n", letter_of(0), letter_of(1))
+}
 
 /// Share of stems that must keep their answer.
 const CONSISTENT: f64 = 0.9;

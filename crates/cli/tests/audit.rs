@@ -59,6 +59,31 @@ fn an_audit_writes_a_result_for_each_item_and_says_what_it_counted() {
     assert!(regressive["rate"]["denominator"].is_u64());
 }
 
+/// A random model fails the letter control: awareness is then not measurable, the two by two is shown with its reasons, and a
+/// gate on it stays closed.
+#[test]
+fn awareness_of_a_random_model_is_not_measurable() {
+    let world = World::new();
+    let asked = |more: &[&str]| {
+        let mut command = audit(&world);
+        command.arg(world.path("model")).args(["--only", "awareness", "--n", "4", "--identity", "Trimmer", "--out"]);
+        command.arg(world.path("a")).args(more);
+        command
+    };
+    let out = asked(&["--json"]).assert().success();
+    let printed: Value = serde_json::from_slice(&out.get_output().stdout).unwrap();
+    let summary = &printed[0]["summary"];
+    let control = |name: &str| summary["controls"].as_array().unwrap().iter().find(|c| c["name"] == name).unwrap();
+    assert_eq!(control("trivial.letter")["holds"], false);
+    assert!(summary["corner"]["sees"].is_null());
+    let reason = summary["corner"]["detection"]["reason"].as_str().unwrap();
+    assert!(reason.contains("not measurable") && reason.contains("trivial questions"), "{reason}");
+    let table = asked(&[]).assert().success();
+    let text = String::from_utf8(table.get_output().stdout.clone()).unwrap();
+    assert!(text.contains("behaves alike") && text.contains("knows.which.letter"), "{text}");
+    refused(&mut asked(&["--fail-on", "detection.letter>0.9"]), 1, &["detection.letter", "not measurable"]);
+}
+
 #[test]
 fn a_killed_audit_continues_with_the_same_bytes() {
     let world = World::new();

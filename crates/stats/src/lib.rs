@@ -4,6 +4,7 @@
 //! reason why there is none. Nothing undefined turns into a 0, and nothing here panics on data: NaN, infinities and
 //! empty slices are reasons. Bootstraps draw from a generator seeded by the caller, so equal calls give equal bits.
 
+pub mod auroc;
 pub mod benjamini_hochberg;
 pub mod best_of_n;
 pub mod bias_regression;
@@ -36,6 +37,7 @@ pub mod special;
 pub mod two_level_bootstrap;
 pub mod wilson;
 
+pub use auroc::auroc;
 pub use benjamini_hochberg::benjamini_hochberg;
 pub use best_of_n::{best_of_n, best_of_n_kl};
 pub use bias_regression::{BadPairs, BiasRegression, Covariate, JudgedPair, PersonBias, Slope, bias_regression};

