@@ -19,6 +19,7 @@ pub mod journal;
 pub mod letter;
 pub mod merge;
 pub mod parsing;
+pub mod probe;
 pub mod published;
 pub mod reader;
 pub mod result;

@@ -17,6 +17,7 @@ use trimtab_alignment::example::groups;
 use trimtab_engine::batch::PackedBatch;
 use trimtab_engine::forward::{Pass, Trace};
 use trimtab_engine::generate::{Sampling, Stop};
+use trimtab_engine::hooks::{Action, At, Hook};
 use trimtab_engine::readout::LogProbRows;
 use trimtab_run::{sha256_bytes, sha256_file, stream};
 use trimtab_text::encode::{encode_answer, encode_input};
@@ -52,6 +53,15 @@ pub struct Target {
     hash: String,
     checkpoint: Checkpoint,
     path: PathBuf,
+}
+
+/// Which tokens of a text activations are taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pool {
+    /// The last token before the answer.
+    LastPrompt,
+    /// The mean over the answer's tokens.
+    Answer,
 }
 
 /// What a model says about one item.
@@ -173,6 +183,54 @@ impl Target {
             });
         };
         Ok(Options { joint, cut })
+    }
+
+    /// The residual stream at every layer of each conversation with its answer: `[layers + 1][texts][hidden_size]`, at the input
+    /// of each block and of the final norm. A text that is too long, or has no answer, has activations of 0.
+    ///
+    /// # Errors
+    /// Of encoding and of the forward pass.
+    pub fn activations(&self, texts: &[&(Input, String)], pool: Pool) -> Result<Vec<Vec<Vec<f64>>>, Error> {
+        let tokenizer = self.checkpoint.tokenizer(&self.path)?;
+        let config = self.checkpoint.model.config();
+        let (layers, width) = (config.num_hidden_layers, config.hidden_size);
+        let read = |layer| Hook { layer, at: At::All, action: Action::Read };
+        let hooks: Vec<Hook> = (0..=layers).map(read).collect();
+        let encoded: Vec<_> =
+            texts.iter().map(|(input, answer)| encode_answer(tokenizer, input, answer)).collect::<Result<_, _>>()?;
+        let mut out = vec![vec![vec![0.0; width]; texts.len()]; layers + 1];
+        let lengths: Vec<usize> = encoded.iter().map(|e| e.tokens.len()).collect();
+        let mut trace = Trace::default();
+        for group in groups(&lengths, PASS_TOKENS) {
+            let mut batch = PackedBatch::new();
+            let mut places = Vec::new();
+            for i in group {
+                let start = encoded[i].answer_start();
+                if start == 0 || start >= lengths[i] || lengths[i] > config.max_position_embeddings {
+                    continue;
+                }
+                let at = batch.push(&encoded[i].tokens).start;
+                let rows = match pool {
+                    Pool::LastPrompt => at + start - 1..at + start,
+                    Pool::Answer => at + start..at + lengths[i],
+                };
+                places.push((i, rows));
+            }
+            if places.is_empty() {
+                continue;
+            }
+            self.checkpoint.model.forward(&batch, &mut trace, Pass { hooks: &hooks, ..Pass::read() })?;
+            for (layer, rows) in trace.reads.iter().enumerate() {
+                for (i, of) in &places {
+                    let mean = &mut out[layer][*i];
+                    for row in of.clone() {
+                        let x = &rows[row * width..][..width];
+                        mean.iter_mut().zip(x).for_each(|(m, x)| *m += f64::from(*x) / of.len() as f64);
+                    }
+                }
+            }
+        }
+        Ok(out)
     }
 
     fn answers(&self, items: &[&Item], max_new_tokens: usize) -> Result<Vec<Said>, Error> {

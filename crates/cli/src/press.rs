@@ -4,7 +4,8 @@ use crate::world_run::{WorldRun, load};
 use anyhow::Result;
 use std::path::Path;
 use trimtab_alignment::checkpoint::Checkpoint;
-use trimtab_alignment::config::Config;
+use trimtab_alignment::config::{Config, Reward};
+use trimtab_alignment::labels::Labels;
 use trimtab_alignment::reward::{self, RewardModel};
 use trimtab_alignment::stage::Stage;
 use trimtab_audit::{agreement, best_of_n};
@@ -105,6 +106,8 @@ impl WorldRun {
         let answers: Vec<Samples> = dataset::records(&run.join("rank").join("answers.jsonl"))?;
         let demonstrations: Vec<Demonstration> = dataset::records(&run.join("world").join("demonstrations.jsonl"))?;
         let limit = config.reward.max_tokens.min(sft.model.config().max_position_embeddings);
+        // Of a few hundred comparisons hardly two are of one item, so nothing in them tells who is reliable.
+        let settings = Reward { labels: Labels::Votes, ..config.reward.clone() };
         let train = |name: &str, comparisons: usize, member: u64| -> Result<RewardModel> {
             let dir = stage.dir.join(format!("reward-{name}-{member}"));
             std::fs::create_dir_all(&dir)?;
@@ -124,7 +127,7 @@ impl WorldRun {
                 pairs += strict_pairs(&r.ranks);
                 before < comparisons
             });
-            reward::run(&mut part, resume, sft, path, &ranked, &demonstrations, &config.reward, &config.train)?;
+            reward::run(&mut part, resume, sft, path, &ranked, &demonstrations, &settings, &config.train)?;
             part.close()?;
             Checkpointer::new(&dir).clear()?;
             Ok(reward::load(&dir.join("checkpoint"), &sft.model)?)

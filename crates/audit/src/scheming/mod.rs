@@ -17,10 +17,12 @@
 
 mod items;
 mod measure;
+mod search;
 mod world;
 
 pub use items::{info, items};
 pub use measure::measure;
+pub use search::Found;
 pub use world::world_items;
 
 /// The name of the audit.

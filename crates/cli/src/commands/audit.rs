@@ -16,7 +16,7 @@ use trimtab_audit::item::ItemSet;
 use trimtab_audit::result::ResultRecord;
 use trimtab_audit::run::{Header, Plan, STAGE, Shard, read_header};
 use trimtab_audit::target::{Subject, Target};
-use trimtab_audit::{awareness, merge, published, reader, run as asking, scheming, sycophancy};
+use trimtab_audit::{awareness, merge, probe, published, reader, run as asking, scheming, sycophancy};
 use trimtab_report::inspect_log::inspect_log;
 use trimtab_run::{Progress, interrupt, write_atomic};
 use trimtab_world::{World, WorldConfig};
@@ -121,6 +121,21 @@ pub struct Ask {
     output: Output,
 }
 
+/// Who is asked. What is behind an address answers; a model that is here can be looked into as well.
+enum Asked {
+    Here(Box<Target>),
+    Behind(Endpoint),
+}
+
+impl Asked {
+    fn subject(&self) -> &dyn Subject {
+        match self {
+            Self::Here(target) => &**target,
+            Self::Behind(endpoint) => endpoint,
+        }
+    }
+}
+
 /// Runs it.
 pub fn run(args: &Audit, quiet: bool) -> Result<()> {
     match &args.command {
@@ -154,13 +169,11 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
     interrupt::install()?;
     let endpoint = Endpoint::of(&model.model)?;
     let remote = endpoint.is_some();
-    let (target, chats): (Box<dyn Subject>, bool) = if let Some(endpoint) = endpoint {
-        (Box::new(endpoint), true)
-    } else {
-        let target = Target::load(&model.model, &model.path(quiet)?)?;
-        let chats = target.has_template();
-        (Box::new(target), chats)
+    let asked = match endpoint {
+        Some(endpoint) => Asked::Behind(endpoint),
+        None => Asked::Here(Box::new(Target::load(&model.model, &model.path(quiet)?)?)),
     };
+    let chats = if let Asked::Here(target) = &asked { target.has_template() } else { true };
     let own: Vec<&str> = OWN.into_iter().filter(|name| wants(name)).collect();
     if !own.is_empty() && !chats {
         let advice =
@@ -202,13 +215,16 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
         let dir = home.join(format!("{name}-{label}{part}"));
         let plan = Plan { audit, set, shard: ask.shard, max_new_tokens: sycophancy::MAX_NEW_TOKENS };
         let mut progress: Option<(Progress, u64)> = None;
-        let results = asking::run(&*target, &plan, &dir, cache.as_deref(), |done, total| {
+        let results = asking::run(asked.subject(), &plan, &dir, cache.as_deref(), |done, total| {
             let (bar, before) =
                 progress.get_or_insert_with(|| (Progress::new(STAGE, done, total, "items", quiet), done));
             bar.step(done, (done - *before) as f64, &name);
             *before = done;
         })?;
         let header = read_header(&dir)?;
+        if let (scheming::NAME, Asked::Here(target)) = (plan.audit.as_str(), &asked) {
+            look_inside(target, &results, &dir, quiet)?;
+        }
         summaries.push((finish(&dir, &header, &results)?, dir));
     }
     conclude(&summaries, &ask.output)
@@ -301,6 +317,22 @@ fn slug(text: &str) -> String {
     text.chars().map(kept).collect::<String>().trim_matches(['-', '.']).to_owned()
 }
 
+/// Probes the model for what the search found, once for an audit's folder.
+fn look_inside(target: &Target, results: &[ResultRecord], dir: &Path, quiet: bool) -> Result<()> {
+    let path = dir.join(probe::PROBES);
+    if !path.exists() {
+        let mut progress: Option<Progress> = None;
+        let found = probe::run(target, results, 0, |done, total| {
+            let bar = progress.get_or_insert_with(|| Progress::new(STAGE, 0, total, "probes", quiet));
+            bar.step(done, 1.0, "probes");
+        })?;
+        if !found.is_empty() {
+            write_atomic(&path, format!("{:#}\n", json!(found)).as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
 /// Computes the figures of a finished audit and writes them beside its results: `summary.json` and the Inspect log.
 fn finish(dir: &Path, header: &Header, results: &[ResultRecord]) -> Result<Summary> {
     let measure = match header.audit.as_str() {
@@ -309,7 +341,8 @@ fn finish(dir: &Path, header: &Header, results: &[ResultRecord]) -> Result<Summa
         scheming::NAME => scheming::measure,
         _ => published::measure,
     };
-    let summary = measure(&header.model, header.set.clone(), results, 0);
+    let mut summary = measure(&header.model, header.set.clone(), results, 0);
+    summary.means.extend(probe::means(dir));
     write_atomic(&dir.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
     // The one file with a time in it: the format demands one.
     let log = inspect_log(header, &summary, results, SystemTime::now())?;
