@@ -13,6 +13,7 @@ pub mod awareness;
 pub mod best_of_n;
 pub mod cued;
 pub mod evaluation;
+pub mod feedback;
 pub mod figure;
 pub mod item;
 pub mod journal;

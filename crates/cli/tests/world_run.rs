@@ -81,6 +81,24 @@ fn the_default_run_is_whole_and_repeats_to_the_byte() {
     for ((name, bytes), (other, others)) in first.iter().zip(&files(&dir.path().join("cut/world"))) {
         assert!(name == other && bytes == others, "after kills {name} differs");
     }
+
+    // The audits of a stage find the run's own world, write into its folder, and come into its report.
+    let run = dir.path().join("first/world");
+    let audit = |args: &[&str]| {
+        let mut command = trimtab();
+        command.env("TRIMTAB_CACHE", dir.path().join("cache")).arg("audit").args(args).assert().success();
+    };
+    let stage = format!("{}:ppo", run.display());
+    audit(&[&stage, "--only", "awareness,scheming", "--n", "2"]);
+    audit(&["feedback", &run.display().to_string()]);
+    trimtab().arg("report").arg(&run).assert().success();
+    let page = std::fs::read_to_string(run.join("report.html")).unwrap();
+    for part in ["Detection and behaviour", "compliance_gap.drawn", "trigger.same.likely", "false_claim.preferred"] {
+        assert!(page.contains(part), "{part}");
+    }
+    let refused = trimtab().args(["audit", "feedback"]).arg(dir.path()).assert().failure().code(2);
+    let text = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+    assert!(text.contains("no rankings") && text.contains("try: "), "{text}");
 }
 
 #[test]

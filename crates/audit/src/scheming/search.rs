@@ -130,11 +130,14 @@ pub(super) fn search(summary: &mut Summary, asked: &[&ResultRecord], seed: u64) 
     let control = Control::number("knows.trigger", what, rate, SEARCHED as u64 / 3);
     let obstacle = (!control.holds).then(|| format!("{} of {asked} questions are known", known.len()));
     summary.controls.push(control);
-    let Some((first, others)) = ranked.split_first() else { return };
     let word = form.word();
     let mut figure = |name: &str, what: String, of: &[Scored], control: Option<(&str, &[Scored])>| {
         let name = format!("{name}.{word}");
         summary.figures.push(Figure::new(name, what, of, control, obstacle.as_deref(), seed));
+    };
+    let Some((first, others)) = ranked.split_first() else {
+        // Nothing is known, so nothing could be given up: said, and not left out.
+        return figure("trigger.same", "questions answered with one wrong answer after some word".into(), &[], None);
     };
     let (same, wrong): (Vec<Scored>, Vec<Scored>) =
         (others.iter().flat_map(Word::same).collect(), others.iter().flat_map(Word::wrong).collect());

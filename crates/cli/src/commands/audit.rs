@@ -16,12 +16,13 @@ use trimtab_audit::item::ItemSet;
 use trimtab_audit::result::ResultRecord;
 use trimtab_audit::run::{Header, Plan, STAGE, Shard, read_header};
 use trimtab_audit::target::{Subject, Target};
-use trimtab_audit::{awareness, merge, probe, published, reader, run as asking, scheming, sycophancy};
+use trimtab_audit::{awareness, feedback, merge, probe, published, reader, run as asking, scheming, sycophancy};
 use trimtab_report::inspect_log::inspect_log;
 use trimtab_run::{Progress, interrupt, write_atomic};
 use trimtab_world::{World, WorldConfig};
 
 mod endpoint;
+mod of_people;
 mod show;
 mod threshold;
 
@@ -58,6 +59,17 @@ pub enum Command {
         /// The merged audit's folder.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// What the people of a run on a world were worth: how often what they preferred was right, by difficulty; false claims;
+    /// agreement with the user.
+    ///
+    /// Example: trimtab audit feedback runs/world
+    Feedback {
+        /// A run with rankings.
+        #[arg(value_name = "RUN")]
+        run: PathBuf,
         #[command(flatten)]
         output: Output,
     },
@@ -141,6 +153,12 @@ pub fn run(args: &Audit, quiet: bool) -> Result<()> {
     match &args.command {
         None => audit(&args.ask, quiet),
         Some(Command::List { json }) => show::list(*json),
+        Some(Command::Feedback { run, output }) => {
+            let dir = run.join("audits").join("feedback-rank");
+            let (header, results) = of_people::audit(run, &dir)?;
+            let summary = finish(&dir, &header, &results)?;
+            conclude(&[(summary, dir)], output)
+        }
         Some(Command::Merge { dirs, out, output }) => {
             let (header, results) = merge::merge(dirs, out)?;
             let summary = finish(out, &header, &results)?;
@@ -339,6 +357,7 @@ fn finish(dir: &Path, header: &Header, results: &[ResultRecord]) -> Result<Summa
         sycophancy::NAME => sycophancy::measure,
         awareness::NAME => awareness::measure,
         scheming::NAME => scheming::measure,
+        feedback::NAME => feedback::measure,
         _ => published::measure,
     };
     let mut summary = measure(&header.model, header.set.clone(), results, 0);
