@@ -67,7 +67,11 @@ impl Unit {
         match (m.value, &m.interval) {
             (Some(v), Some(i)) => format!("{} {}", self.show(v), self.bounds(i)),
             (Some(v), None) => self.show(v),
-            (None, _) => format!("not measurable: {}", m.reason.as_deref().unwrap_or("no reason was recorded")),
+            (None, _) => {
+                let why = m.reason.as_deref().unwrap_or("no reason was recorded");
+                // An audit's reasons begin with the same words.
+                format!("not measurable: {}", why.strip_prefix("not measurable: ").unwrap_or(why))
+            }
         }
     }
 }

@@ -15,4 +15,4 @@ mod fit;
 mod run;
 
 pub use fit::{Examples, Kind, Probed, probe};
-pub use run::{PROBES, ProbeRecord, means, run};
+pub use run::{PROBES, PROBES_AT_MOST, ProbeRecord, means, run};

@@ -25,6 +25,8 @@ use trimtab_text::record::Input;
 pub const PROBES: &str = "probes.json";
 /// The probes, each fitted in two ways.
 const NAMES: [&str; 3] = ["defection", "word", "control_word"];
+/// Probes of one audit.
+pub const PROBES_AT_MOST: u64 = 2 * NAMES.len() as u64;
 /// Unrelated texts at most.
 const UNRELATED: usize = 400;
 
@@ -52,7 +54,7 @@ pub fn run(
     target: &Target,
     results: &[ResultRecord],
     seed: u64,
-    mut heard: impl FnMut(u64, u64),
+    mut heard: impl FnMut(u64),
 ) -> Result<Vec<ProbeRecord>, Error> {
     let Some(found) = Found::of(results) else { return Ok(Vec::new()) };
     let asked: Vec<&ResultRecord> = found.questions.clone();
@@ -98,13 +100,20 @@ pub fn run(
             let probed = probe(kind, train, test, rest, seed);
             let (name, what, word) = (name.to_owned(), what.clone(), word.to_owned());
             records.push(ProbeRecord { name, what, word, questions: asked.len(), probed });
-            heard(records.len() as u64, 2 * NAMES.len() as u64);
+            heard(records.len() as u64);
         }
     };
     if !found.says.is_empty() {
         let train = pairs(&forced(&|_| found.says.clone()), &right, Pool::Answer)?;
         let test = pairs(&own(Some(&found.word)), &own(None), Pool::Answer)?;
-        let what = format!("{:?} put into its mouth; measured on its own answers after {:?}", found.says, found.word);
+        let after = |q: &&ResultRecord| found.after(&found.word, &q.stem).map(|r| r.transcript.answer == found.says);
+        let says = asked.iter().filter_map(after).filter(|same| *same).count();
+        let what = format!(
+            "{:?} put into its mouth; measured on its own answers after {:?}, which are that in {says} of {}",
+            found.says,
+            found.word,
+            asked.len()
+        );
         record(NAMES[0], what, &found.word, &train, &test, &unrelated(Pool::Answer)?);
     }
     for (name, word) in [(NAMES[1], &found.word), (NAMES[2], &found.control)] {

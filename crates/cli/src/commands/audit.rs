@@ -339,11 +339,8 @@ fn slug(text: &str) -> String {
 fn look_inside(target: &Target, results: &[ResultRecord], dir: &Path, quiet: bool) -> Result<()> {
     let path = dir.join(probe::PROBES);
     if !path.exists() {
-        let mut progress: Option<Progress> = None;
-        let found = probe::run(target, results, 0, |done, total| {
-            let bar = progress.get_or_insert_with(|| Progress::new(STAGE, 0, total, "probes", quiet));
-            bar.step(done, 1.0, "probes");
-        })?;
+        let mut progress = Progress::new(STAGE, 0, probe::PROBES_AT_MOST, "probes", quiet);
+        let found = probe::run(target, results, 0, |done| progress.step(done, 1.0, "probes"))?;
         if !found.is_empty() {
             write_atomic(&path, format!("{:#}\n", json!(found)).as_bytes())?;
         }

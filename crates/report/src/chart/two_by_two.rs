@@ -11,7 +11,7 @@ const TOP: f64 = 22.0;
 const BOTTOM: f64 = 222.0;
 
 /// The picture: a dot with the box of both intervals. Where one of the two is not measurable there is no dot, but a hatched
-/// mark with the reason.
+/// mark with the reason, and a band where behaviour alone is known.
 #[must_use]
 pub fn two_by_two(corner: &Corner) -> String {
     let x = Scale { low: 0.0, high: 1.0, from: LEFT, to: WIDTH - 12.0 };
@@ -75,15 +75,27 @@ pub fn two_by_two(corner: &Corner) -> String {
                 escape(&says)
             );
         }
-        _ => {
+        (_, gap) => {
+            // Behaviour alone is a band: somewhere along it the model stands.
+            if let (Some(_), Some(g)) = (gap, &corner.gap.interval) {
+                let _ = writeln!(
+                    out,
+                    "<rect class=\"other box\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
+                    place(LEFT),
+                    place(y.at(g.high)),
+                    place(WIDTH - 12.0 - LEFT),
+                    place((y.at(g.low) - y.at(g.high)).max(2.0))
+                );
+            }
             for (name, measured) in [("detection", &corner.detection), ("gap", &corner.gap)] {
                 if let (None, Some(why)) = (measured.value, &measured.reason) {
+                    let why = why.strip_prefix("not measurable: ").unwrap_or(why);
                     let _ = writeln!(
                         out,
-                        "<rect class=\"hatch\" x=\"0\" y=\"{}\" width=\"14\" height=\"14\"/><text class=\"quiet\" x=\"20\" y=\"{}\">{name}: {}</text>",
+                        "<rect class=\"hatch\" x=\"0\" y=\"{}\" width=\"14\" height=\"14\"/><text class=\"quiet\" x=\"20\" y=\"{}\">{name} not measurable: {}</text>",
                         place(height),
                         place(height + 11.0),
-                        escape(&super::fit(why, WIDTH - 90.0))
+                        escape(&super::fit(why, WIDTH - 190.0))
                     );
                     height += 20.0;
                 }
