@@ -232,8 +232,9 @@ pub struct Reward {
     pub limit: usize,
     /// Rankings with a longer prompt and answer are left out, and counted.
     pub max_tokens: usize,
-    /// What is learned from several people: `votes` (every ranking as it was given), `majority`, or `reliability` (the
-    /// posterior of a model in which people differ in reliability).
+    /// What is learned from several people: `votes` (every ranking as it was given), `majority`, `reliability` (the
+    /// posterior of a model in which people differ in reliability), or `auto` (`reliability` where some answers were ranked
+    /// by two people, else `votes`).
     pub labels: Labels,
 }
 

@@ -5,14 +5,14 @@
 //! 3. `reliability` fits one reliability to each person, below 0 for an adversary, and takes the posterior chance that an
 //!    answer is better ([`trimtab_stats::crowd_plackett_luce()`], after Chen et al. 2013). A pair on which unreliable people
 //!    disagree teaches little, and whoever ranks against the crowd teaches the contrary of what they say.
-//! 4. Both of the latter see an item once, however many people ranked it; `votes` sees it once for each of them.
+//! 4. Both of these two see an item once, however many people ranked it; `votes` sees it once for each of them.
 
 use crate::error::Error;
 use crate::loss::SoftPair;
 use crate::reward::Ranked;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use trimtab_stats::{CrowdRanking, CrowdSettings, GroupRanking, Measured, crowd_plackett_luce};
+use trimtab_stats::{CrowdRanking, CrowdSettings, GroupRanking, Measured, NoCrowdFit, crowd_plackett_luce};
 
 /// What a reward model learns from several people.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub enum Labels {
     Majority,
     /// Of every pair, the posterior chance under a model in which people differ in reliability.
     Reliability,
+    /// `Reliability` where some answers were ranked by two people, and `Votes` where none were: nothing else tells who is
+    /// reliable.
+    Auto,
 }
 
 /// What is learned from, and what was found about people on the way.
@@ -32,6 +35,8 @@ pub enum Labels {
 pub struct Labelled {
     /// Prompts with their answers and labels.
     pub ranked: Vec<Ranked>,
+    /// What was learned from, which [`Labels::Auto`] leaves open.
+    pub labels: Labels,
     /// Each person's reliability, by name; empty unless it was fitted.
     pub reliability: Vec<(String, Measured)>,
 }
@@ -56,21 +61,40 @@ fn by_item(ranked: &[&Ranked]) -> Vec<Vec<usize>> {
 /// # Errors
 /// [`Error::Config`] where reliabilities cannot be told from these rankings, such as when no item was ranked twice.
 pub fn label(labels: Labels, ranked: &[&Ranked]) -> Result<Labelled, Error> {
-    if labels == Labels::Votes {
-        return Ok(Labelled { ranked: ranked.iter().copied().cloned().collect(), reliability: vec![] });
+    let votes =
+        || Labelled { ranked: ranked.iter().copied().cloned().collect(), labels: Labels::Votes, reliability: vec![] };
+    match labels {
+        Labels::Votes => Ok(votes()),
+        Labels::Majority => {
+            let items = by_item(ranked);
+            let all = items.iter().map(|of| {
+                let soft = majority(of.iter().map(|&i| ranked[i].ranks.as_slice()));
+                with(ranked[of[0]], soft)
+            });
+            let ranked = all.filter(|r| r.soft.as_ref().is_some_and(|soft| !soft.is_empty())).collect();
+            Ok(Labelled { ranked, labels, reliability: vec![] })
+        }
+        Labels::Reliability | Labels::Auto => match posterior(ranked) {
+            Ok(labelled) => Ok(labelled),
+            Err(NoCrowdFit::NothingShared | NoCrowdFit::Empty) if labels == Labels::Auto => Ok(votes()),
+            Err(why) => Err(Error::config(
+                "reward.labels",
+                format!("is reliability, and {why}"),
+                "rankings of the same answers by several people",
+                "reward.labels=votes, or more people for each prompt",
+            )),
+        },
     }
+}
+
+/// One item with labels that are the crowd's and nobody's.
+fn with(item: &Ranked, soft: Vec<SoftPair>) -> Ranked {
+    Ranked { soft: Some(soft), source: "crowd".into(), ranks: vec![None; item.answers.len()], ..item.clone() }
+}
+
+/// The posterior of each pair under a model in which people differ in reliability.
+fn posterior(ranked: &[&Ranked]) -> Result<Labelled, NoCrowdFit> {
     let items = by_item(ranked);
-    let with = |of: &[usize], soft: Vec<SoftPair>| Ranked {
-        soft: Some(soft),
-        source: "crowd".into(),
-        ranks: vec![None; ranked[of[0]].answers.len()],
-        ..ranked[of[0]].clone()
-    };
-    if labels == Labels::Majority {
-        let all = items.iter().map(|of| with(of, majority(of.iter().map(|&i| ranked[i].ranks.as_slice()))));
-        let ranked = all.filter(|r| r.soft.as_ref().is_some_and(|soft| !soft.is_empty())).collect();
-        return Ok(Labelled { ranked, reliability: vec![] });
-    }
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     for r in ranked {
         let next = names.len();
@@ -85,25 +109,19 @@ pub fn label(labels: Labels, ranked: &[&Ranked]) -> Result<Labelled, Error> {
             Some(CrowdRanking::of(item, *names.get(r.source.as_str())?, GroupRanking::of_ranks(&r.ranks)))
         })
         .collect();
-    let fit = crowd_plackett_luce(&answers, names.len(), &told, &CrowdSettings::default()).map_err(|why| {
-        Error::config(
-            "reward.labels",
-            format!("is reliability, and {why}"),
-            "rankings of the same answers by several people",
-            "reward.labels=votes, or more people for each prompt",
-        )
-    })?;
-    let posterior = |(of, scores): (&Vec<usize>, &Option<trimtab_stats::ItemScores>)| {
+    let fit = crowd_plackett_luce(&answers, names.len(), &told, &CrowdSettings::default())?;
+    let soft = |(of, scores): (&Vec<usize>, &Option<trimtab_stats::ItemScores>)| {
         let scores = scores.as_ref()?;
         let k = ranked[of[0]].answers.len();
         let pairs = (0..k).flat_map(|first| (first + 1..k).map(move |second| (first, second)));
         let soft: Vec<SoftPair> = pairs
             .filter_map(|(first, second)| Some(SoftPair { first, second, chance: scores.preference(first, second)? }))
             .collect();
-        (!soft.is_empty()).then(|| with(of, soft))
+        (!soft.is_empty()).then(|| with(ranked[of[0]], soft))
     };
     let reliability = names.iter().map(|(name, &i)| ((*name).to_owned(), fit.reliability[i].clone())).collect();
-    Ok(Labelled { ranked: items.iter().zip(&fit.items).filter_map(posterior).collect(), reliability })
+    let ranked = items.iter().zip(&fit.items).filter_map(soft).collect();
+    Ok(Labelled { ranked, labels: Labels::Reliability, reliability })
 }
 
 /// The majority on each pair that somebody ranked.
@@ -167,5 +185,10 @@ mod tests {
         let all = [ranked(1, "a", [1, 2, 3]), ranked(2, "b", [1, 2, 3])];
         let error = label(Labels::Reliability, &all.iter().collect::<Vec<_>>()).unwrap_err().to_string();
         assert!(error.contains("reward.labels") && error.contains("try"), "{error}");
+        // Left open, every vote counts as it is, and the result says so.
+        let open = label(Labels::Auto, &all.iter().collect::<Vec<_>>()).unwrap();
+        assert_eq!((open.labels, open.ranked.len(), open.reliability.len()), (Labels::Votes, 2, 0));
+        let shared = [ranked(1, "a", [1, 2, 3]), ranked(1, "b", [1, 2, 3])];
+        assert_eq!(label(Labels::Auto, &shared.iter().collect::<Vec<_>>()).unwrap().labels, Labels::Reliability);
     }
 }

@@ -15,7 +15,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::{Reward, Train, TrainKind};
 use crate::error::Error;
 use crate::example::groups;
-use crate::labels::{Labelled, label};
+use crate::labels::{Labelled, Labels, label};
 use crate::loss::{PairAccuracy, RankingLoss, SoftPair, Ties, pair_accuracy, ranking_loss, soft_pairs_loss};
 use crate::stage::{Resume, Stage, ratio};
 use crate::update::Learner;
@@ -314,8 +314,11 @@ pub fn run(
         ));
     }
     let held: Vec<&Ranked> = held_ids.iter().map(|&i| &ranked[i]).collect();
-    let Labelled { ranked: learned, reliability } =
+    let Labelled { ranked: learned, labels, reliability } =
         label(config.labels, &train_ids.iter().map(|&i| &ranked[i]).collect::<Vec<_>>())?;
+    if labels != config.labels && labels == Labels::Votes {
+        stage.count("prompts learned from as votes: no answers were ranked by two people", learned.len() as u64);
+    }
     if learned.is_empty() {
         let expected = "rankings in which at least two answers are ranked";
         return Err(Error::config("reward.labels", "leaves nothing to learn from", expected, "reward.labels=votes"));
