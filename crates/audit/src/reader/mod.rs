@@ -24,7 +24,7 @@ const MAX_BYTES: u64 = 256 << 20;
 /// What was read: items to be asked, or prompts whose answers need a judge that is not in the file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadSet {
-    /// Items with options, or with none where the set has prompts only.
+    /// Items with options, or, where the set has prompts only, with answers for a judge.
     pub set: ItemSet,
     /// Why the items cannot be scored by this crate alone, if so.
     pub needs_judge: Option<&'static str>,

@@ -1,6 +1,7 @@
 //! XSTest: safe prompts that look unsafe, and their unsafe contrasts.
 //!
-//! Röttger et al. 2024, arXiv:2308.01263; CC-BY-4.0. Prompts only: whether an answer refuses is for a judge to say.
+//! Röttger et al. 2024, arXiv:2308.01263; CC-BY-4.0. Prompts only: whether an answer refuses is for a judge to say
+//! ([`crate::judge`]).
 
 use super::csv::Table;
 use super::problem;
@@ -41,7 +42,7 @@ pub(super) fn read(place: &str, table: &Table) -> Result<ItemSet, Error> {
             cluster: kind.map_or("xstest", |k| row[k].trim()).to_owned(),
             family: "xstest".into(),
             arm: arm.to_owned(),
-            form: Form::Answer,
+            form: Form::Judged,
             order: None,
             input: Input::Chat(vec![Message::user(&row[prompt])]),
             choices: Vec::new(),
