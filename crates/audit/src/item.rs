@@ -230,8 +230,18 @@ impl ItemSet {
     /// # Errors
     /// [`Error::Data`] with file, line and field; [`Error::Io`].
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let name = path.display().to_string();
-        let records: Vec<serde_json::Map<String, serde_json::Value>> = dataset::records(path)?;
+        Self::of_records(&path.display().to_string(), dataset::records(path)?)
+    }
+
+    /// The same from the text of a file called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with file, line and field.
+    pub fn of_text(name: &str, text: &str) -> Result<Self, Error> {
+        Self::of_records(name, dataset::records_of(name, text.as_bytes())?)
+    }
+
+    fn of_records(name: &str, records: Vec<serde_json::Map<String, serde_json::Value>>) -> Result<Self, Error> {
         let problem = |line: usize, what: String, expected: &str| {
             Error::Data(Problem::new(
                 format!("{name}:{line}"),

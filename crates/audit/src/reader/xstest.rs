@@ -36,7 +36,7 @@ pub(super) fn read(place: &str, table: &Table) -> Result<ItemSet, Error> {
             return Err(problem(&format!("{place}:{line}"), what, "safe or unsafe", "mend the line"));
         }
         let name = id.map_or_else(|| line.to_string(), |id| row[id].trim().to_owned());
-        set.items.push(Item {
+        let item = Item {
             id: name.clone(),
             stem: name,
             cluster: kind.map_or("xstest", |k| row[k].trim()).to_owned(),
@@ -48,7 +48,11 @@ pub(super) fn read(place: &str, table: &Table) -> Result<ItemSet, Error> {
             choices: Vec::new(),
             truth: None,
             seed: 0,
-        });
+        };
+        item.check().map_err(|(field, what, expected)| {
+            problem(&format!("{place}:{line}"), format!("field {field:?} {what}"), expected, "mend the line")
+        })?;
+        set.items.push(item);
     }
     Ok(set)
 }
@@ -65,5 +69,7 @@ mod tests {
         assert_eq!((set.items[0].arm.as_str(), set.items[0].cluster.as_str()), ("safe", "homonyms"));
         let error = read("id,prompt,type,label\n1,a,b,perhaps\n").unwrap_err().to_string();
         assert!(error.contains("x.csv:2") && error.contains("perhaps"), "{error}");
+        let error = read("id,prompt,type,label\n1, ,b,safe\n").unwrap_err().to_string();
+        assert!(error.contains("x.csv:2") && error.contains("prompt"), "{error}");
     }
 }
