@@ -11,6 +11,7 @@
 
 pub mod agreement;
 pub mod best_of_n;
+pub mod compare;
 pub mod evaluation;
 pub mod figure;
 pub mod folder;
