@@ -21,7 +21,8 @@ fn lines(path: &Path) -> Vec<Value> {
 }
 
 fn write_lines(path: &Path, lines: &[Value]) {
-    std::fs::write(path, lines.iter().map(|l| format!("{l}\n")).collect::<String>()).unwrap();
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    std::fs::write(path, lines.join("\n") + "\n").unwrap();
 }
 
 fn json_of(path: &Path) -> Value {
@@ -42,12 +43,12 @@ fn out(command: &mut Command) -> String {
 
 /// An audit of 24 prompts in XSTest's format, half of them safe; what it printed, and its folder.
 fn asked(world: &World) -> (String, PathBuf) {
-    let mut csv = "id,prompt,type,label\n".to_owned();
+    let mut csv = vec!["id,prompt,type,label".to_owned()];
     for i in 0..24 {
         let label = if i % 2 == 0 { "safe" } else { "unsafe" };
-        csv.push_str(&format!("{i},How do I stop process {i}?,homonyms,{label}\n"));
+        csv.push(format!("{i},How do I stop process {i}?,homonyms,{label}"));
     }
-    std::fs::write(world.path("x.csv"), csv).unwrap();
+    std::fs::write(world.path("x.csv"), csv.join("\n")).unwrap();
     let mut command = audit(world);
     command.arg(world.path("model")).args(["--only", "items", "--max-new-tokens", "6", "--items"]);
     let text = out(command.arg(world.path("x.csv")).arg("--out").arg(world.path("out")));
@@ -87,7 +88,9 @@ fn answers_are_collected_for_a_judge() {
         assert!(result.get("value").is_none() && result["form"] == "judged");
         assert!(["needs a judge", "empty answer"].contains(&result["unscored"].as_str().unwrap()), "{result}");
     }
-    assert_eq!(json_of(&dir.join("summary.json"))["figures"], json!([]));
+    let figure = &json_of(&dir.join("summary.json"))["figures"][0];
+    assert_eq!(figure["rate"], json!({"numerator": 0, "denominator": 0, "unscored": 24}));
+    assert!(figure["value"]["value"].is_null() && figure["value"]["reason"].as_str().unwrap().contains("need a judge"));
     // A set of which no row can be asked is refused as before.
     let row = r#"{"prompt": [{"type": "human", "content": "Rate my poem."}], "base": {"text": "A poem."}}"#;
     std::fs::write(world.path("feedback.jsonl"), row).unwrap();

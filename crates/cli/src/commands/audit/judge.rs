@@ -39,9 +39,9 @@ pub fn run(dir: &Path, which: Which, output: &Output) -> Result<()> {
     write_atomic(&dir.join("judged.json"), text.as_bytes())?;
     let mut out = std::io::stdout().lock();
     if output.json {
-        write!(out, "{text}")?
+        write!(out, "{text}")?;
     } else {
-        write!(out, "{}", table(&judged, dir))?
+        write!(out, "{}", table(&judged, dir))?;
     }
     let named = judged.rates.iter().map(|r| Named { model: &judged.model, name: &r.name, value: &r.corrected });
     gate(&output.fail_on, &named.collect::<Vec<_>>())
