@@ -5,9 +5,11 @@
 //! 2. The test is the exact one of McNemar over **clusters**: of those in which one model has more of the property than the
 //!    other, each is as likely to be either's if the models do not differ. Where every item is a cluster this is his test of
 //!    b against c. Both orders of one question, or rows that repeat it, are one finding and not two.
-//! 3. A set in which letters decide instead of answers, for either model, is not compared ([`crate::letter`]).
-//! 4. Sycophancy is compared arm by arm on all items, not on those that a model knows: those are others for each model.
-//! 5. Many comparisons find something by chance: [`adjust`] gives each its p by Benjamini and Hochberg, over all that were
+//! 3. The interval of the difference is that of paired shares where every item is a cluster, or no cluster differs, and
+//!    otherwise from resampling clusters.
+//! 4. A set in which letters decide instead of answers, for either model, is not compared ([`crate::letter`]).
+//! 5. Sycophancy is compared arm by arm on all items, not on those that a model knows: those are others for each model.
+//! 6. Many comparisons find something by chance: [`adjust`] gives each its p by Benjamini and Hochberg, over all that were
 //!    made.
 
 use crate::figure::{LEVEL, lacking};
@@ -20,7 +22,7 @@ use crate::run::{Shard, read_header};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use trimtab_stats::{Bootstrap, Measured, Rate, benjamini_hochberg, mcnemar, paired_difference};
+use trimtab_stats::{Bootstrap, Measured, Rate, benjamini_hochberg, mcnemar, paired_difference, paired_shares};
 use trimtab_text::{Error, Problem};
 
 /// Items by which of the two models has the property; those that both have scored.
@@ -207,7 +209,12 @@ fn of_items(set: &str, name: String, items: &[Pair], obstacle: Option<&str>) -> 
         None if n == 0 => (None, Measured::undefined(0, "not measurable: no item is scored for both")),
         None => {
             let how = Bootstrap { level: LEVEL, ..Bootstrap::default() };
-            (Some(mcnemar(more[0], more[1]).exact), paired_difference(&second, &first, Some(&of), &how))
+            let resampled = || paired_difference(&second, &first, Some(&of), &how);
+            let differs = clusters.values().any(|(_, sum)| *sum != 0);
+            // Resamples of clusters that do not differ say that no cluster ever does.
+            let alone = n == of.len() as u64 || !differs;
+            let difference = if alone { paired_shares(more[1], more[0], n, LEVEL) } else { resampled() };
+            (Some(mcnemar(more[0], more[1]).exact), difference)
         }
     };
     Compared { set: set.to_owned(), name, a, b, table, clusters: n, more, p, adjusted: None, difference }
@@ -254,6 +261,9 @@ mod tests {
         assert_eq!((of(&twice, None).table.only_a, of(&twice, None).more, of(&twice, None).clusters), (4, [2, 0], 2));
         let swapped: Vec<Pair> = once.iter().map(|&(c, x, y)| (c, y, x)).collect();
         assert_eq!(of(&swapped, None).difference.value, of(&once, None).difference.value.map(|v| -v));
+        // Of two clusters that agree in both their items little is known: the interval has a width.
+        let agree: Vec<Pair> = ["a", "a", "b", "b"].map(|c| (c, Some(true), Some(true))).to_vec();
+        assert!(of(&agree, None).difference.interval.unwrap().high > 0.5);
         let refused = of(&once, Some("letters"));
         assert_eq!((refused.p, refused.difference.value, refused.table.only_a), (None, None, 2));
         let mut all = [of(&once, None), refused, of(&[], None)];

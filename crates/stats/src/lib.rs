@@ -31,6 +31,7 @@ pub mod minimum_detectable_effect;
 mod newton;
 pub mod overoptimisation;
 pub mod paired;
+pub mod paired_shares;
 pub mod plackett_luce;
 pub mod quantile;
 mod quasi_newton;
@@ -66,6 +67,7 @@ pub use minimum_detectable_effect::{minimum_detectable_increase, minimum_detecta
 pub use newton::NoFit;
 pub use overoptimisation::{Curve, Overoptimisation, fit_overoptimisation};
 pub use paired::paired_difference;
+pub use paired_shares::paired_shares;
 pub use plackett_luce::{GroupRanking, PlackettLuce, plackett_luce};
 pub use quantile::{median, quantile};
 pub use rogan_gladen::rogan_gladen;
