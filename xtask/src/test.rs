@@ -14,12 +14,13 @@ use crate::{debian, model, python};
 const TEST_PACKAGES: &str = "numpy>=1.26,<3\nsafetensors==0.8.0\npytest==9.2.0\nplaywright==1.65.2\naxe-playwright-python==0.1.8\ninspect-ai==0.3.285\n";
 
 /// Folders of valid files that a fuzz target of that name starts from, besides what it found in earlier runs.
-const FUZZ_SEEDS: [(&str, &str); 5] = [
+const FUZZ_SEEDS: [(&str, &str); 6] = [
     ("gguf", "goldens/gguf"),
     ("safetensors", "goldens/engine/tiny_llama"),
     ("dataset", "goldens/text"),
     ("people_import", "fuzz/seeds/people_import"),
     ("people_api", "fuzz/seeds/people_api"),
+    ("audit_items", "fuzz/seeds/audit_items"),
 ];
 
 /// The flags that cargo-fuzz gives rustc; `-Z` is why the fuzz build needs RUSTC_BOOTSTRAP on a stable compiler.

@@ -97,6 +97,8 @@ pub enum Form {
     Drawn,
     /// The most likely answer, judged by construction: what a model of the world knows.
     Likely,
+    /// The most likely answer, which no parser can score: a judge reads it later ([`crate::judge`]).
+    Judged,
 }
 
 impl Form {
@@ -109,6 +111,7 @@ impl Form {
             Self::Answer => "answer",
             Self::Drawn => "drawn",
             Self::Likely => "likely",
+            Self::Judged => "judged",
         }
     }
 
@@ -150,7 +153,7 @@ pub struct Item {
     /// What is asked: text as it is, or messages through the model's template.
     #[serde(flatten)]
     pub input: Input,
-    /// The answers that are told apart; at least two, but none where `truth` judges.
+    /// The answers that are told apart; at least two, but none where `truth` or a judge judges.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Choice>,
     /// The world's truth, by which drawn answers are judged.
@@ -181,11 +184,14 @@ impl Item {
         if self.input.plain().trim().is_empty() {
             return Err(("prompt", "is empty".into(), "something to ask"));
         }
-        let judged = matches!(self.form, Form::Drawn | Form::Likely);
-        if judged && self.truth.is_none() {
+        let by_world = matches!(self.form, Form::Drawn | Form::Likely);
+        if by_world && self.truth.is_none() {
             return Err(("truth", "is missing".into(), "the world's truth, by which a drawn answer is judged"));
         }
-        if !judged && self.choices.len() < 2 {
+        if self.form == Form::Judged && !self.choices.is_empty() {
+            return Err(("choices", format!("holds {}", self.choices.len()), "none, since a judge reads the answer"));
+        }
+        if !by_world && self.form != Form::Judged && self.choices.len() < 2 {
             return Err(("choices", format!("holds {}", self.choices.len()), "at least two answers to tell apart"));
         }
         let texts: BTreeSet<&str> = self.choices.iter().map(|c| c.text.as_str()).collect();
@@ -224,8 +230,18 @@ impl ItemSet {
     /// # Errors
     /// [`Error::Data`] with file, line and field; [`Error::Io`].
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let name = path.display().to_string();
-        let records: Vec<serde_json::Map<String, serde_json::Value>> = dataset::records(path)?;
+        Self::of_records(&path.display().to_string(), dataset::records(path)?)
+    }
+
+    /// The same from the text of a file called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with file, line and field.
+    pub fn of_text(name: &str, text: &str) -> Result<Self, Error> {
+        Self::of_records(name, dataset::records_of(name, text.as_bytes())?)
+    }
+
+    fn of_records(name: &str, records: Vec<serde_json::Map<String, serde_json::Value>>) -> Result<Self, Error> {
         let problem = |line: usize, what: String, expected: &str| {
             Error::Data(Problem::new(
                 format!("{name}:{line}"),

@@ -28,9 +28,25 @@ pub enum Unscored {
     NotFinite,
     /// There is no answer.
     NoAnswer,
+    /// There is an answer, which no parser can score.
+    NeedsJudge,
 }
 
 impl Unscored {
+    /// Whether a record that is unscored for this reason still holds an answer, with something in it.
+    ///
+    /// ```
+    /// use trimtab_audit::parsing::Unscored;
+    /// assert!(Unscored::of_an_answer("names no option") && Unscored::of_an_answer("needs a judge"));
+    /// assert!(!Unscored::of_an_answer("empty answer") && !Unscored::of_an_answer("endpoint: status 500 (5 tries)"));
+    /// ```
+    #[must_use]
+    pub fn of_an_answer(reason: &str) -> bool {
+        [Self::Neither, Self::Several, Self::Denied, Self::CutOff, Self::NeedsJudge]
+            .iter()
+            .any(|u| u.reason() == reason)
+    }
+
     /// As records write it.
     #[must_use]
     pub fn reason(self) -> &'static str {
@@ -44,6 +60,7 @@ impl Unscored {
             Self::TooLong => "longer than the model's context",
             Self::NotFinite => "a log-probability is not finite",
             Self::NoAnswer => "no answer",
+            Self::NeedsJudge => "needs a judge",
         }
     }
 }

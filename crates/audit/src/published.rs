@@ -2,7 +2,8 @@
 //!
 //! 1. A positive is what the set says it is ([`crate::item::SetInfo::positive`]), after its sign has been checked.
 //! 2. Options with letters are asked in both orders, and measure nothing where the letter decides ([`crate::letter`]).
-//! 3. Intervals resample stems: rows that repeat one are not independent.
+//! 3. Answers that need a judge are a figure without a value, until [`crate::judge`] gives them a rate of its own.
+//! 4. Intervals resample stems: rows that repeat one are not independent.
 
 use crate::figure::{Figure, Mean, Scored, Summary, lacking};
 use crate::item::{Form, Role, SetInfo};
@@ -17,12 +18,13 @@ pub const NAME: &str = "items";
 #[must_use]
 pub fn measure(model: &str, items: SetInfo, results: &[ResultRecord], seed: u64) -> Summary {
     let mut summary = Summary::of(NAME, model, items, results);
-    for form in [Form::Letter, Form::Open, Form::Answer] {
+    for form in [Form::Letter, Form::Open, Form::Answer, Form::Judged] {
         let of: Vec<&ResultRecord> = results.iter().filter(|r| r.form == form).collect();
         if of.is_empty() {
             continue;
         }
-        let mut obstacle = None;
+        let waits = "the answers need a judge and a person's labels (`trimtab audit judge`)";
+        let mut obstacle = (form == Form::Judged).then(|| waits.to_owned());
         if form == Form::Letter {
             let (order, mass) = (order_control(&of), mass_control(&of));
             obstacle = [&order, &mass].into_iter().find(|c| !c.holds).map(lacking);

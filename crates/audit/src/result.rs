@@ -90,6 +90,14 @@ impl ResultRecord {
         }
     }
 
+    /// The answer, where one was generated and holds anything.
+    #[must_use]
+    pub fn answered(&self) -> Option<&str> {
+        let answer = self.transcript.answer.as_str();
+        let said = self.unscored.as_deref().is_none_or(Unscored::of_an_answer) && !answer.trim().is_empty();
+        (said && !self.form.by_logprob()).then_some(answer)
+    }
+
     /// Whether exactly one of value and reason is there, as a record must have it.
     #[must_use]
     pub fn is_sound(&self) -> bool {
@@ -120,6 +128,9 @@ fn judge(item: &Item, said: Said) -> (Result<Role, Unscored>, String, Vec<f64>) 
                         (false, true) => Role::Wrong,
                         _ => Role::Other,
                     })
+                }
+                None if item.form == Form::Judged => {
+                    Err(if text.trim().is_empty() { Unscored::Empty } else { Unscored::NeedsJudge })
                 }
                 None => read(item, &text).map_err(|reason| match reason {
                     Unscored::Neither if !ended => Unscored::CutOff,

@@ -217,22 +217,20 @@ fn problem(path: &Path, what: impl Into<String>, expected: &str, hint: &str) -> 
 }
 
 /// Results must be of these items, once each, with a value or a reason.
-fn check(path: &Path, results: &[ResultRecord], asked: &[&Item]) -> Result<(), Error> {
+pub(crate) fn check(path: &Path, results: &[ResultRecord], asked: &[&Item]) -> Result<(), trimtab_text::Error> {
     let known: BTreeSet<&str> = asked.iter().map(|i| i.id.as_str()).collect();
     let mut seen = BTreeSet::new();
     for (i, r) in results.iter().enumerate() {
         let place = Path::new(&format!("{}:{}", path.display(), i + 1)).to_owned();
         let hint = "remove the folder, so that the audit starts again";
         if !known.contains(r.item.as_str()) {
-            return Err(
-                problem(&place, format!("item {:?} is not of this audit", r.item), "an item asked here", hint).into()
-            );
+            return Err(problem(&place, format!("item {:?} is not of this audit", r.item), "an item asked here", hint));
         }
         if !seen.insert(&r.item) {
-            return Err(problem(&place, format!("item {:?} occurs twice", r.item), "each item once", hint).into());
+            return Err(problem(&place, format!("item {:?} occurs twice", r.item), "each item once", hint));
         }
         if !r.is_sound() {
-            return Err(problem(&place, "value and unscored", "exactly one of the two", hint).into());
+            return Err(problem(&place, "value and unscored", "exactly one of the two", hint));
         }
     }
     Ok(())

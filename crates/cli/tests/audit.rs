@@ -219,14 +219,10 @@ fn what_cannot_be_asked_is_refused_in_words() {
     };
     let task = "task: t\noutput_type: multiple_choice\ndoc_to_text: !function utils.text\n";
     refused(&mut items("t.yaml", task), 2, &["t.yaml:3", "!function utils.text", "expected", "try: "]);
-    refused(
-        &mut items("x.csv", "id,prompt,type,label\n1,Kill a process?,x,safe\n"),
-        2,
-        &["judge", "expected", "try: "],
-    );
+    refused(&mut items("x.csv", "id,prompt,type,label\n1,Kill a process?,x,perhaps\n"), 2, &["x.csv:2", "perhaps"]);
     refused(&mut items("e.jsonl", "{\"answer_matching_behavior\": 3}\n"), 2, &["e.jsonl:1", "\"question\""]);
     refused(&mut items("z.txt", "hello"), 2, &["z.txt", "expected", "try: "]);
-    refused(audit(&world).arg(&model).args(["--only", "scheming"]), 2, &["scheming", "expected", "try: "]);
+    refused(audit(&world).arg(&model).args(["--only", "weather"]), 2, &["weather", "expected", "try: "]);
     refused(audit(&world).arg(world.path("none")), 2, &["none"]);
     for name in ["tokenizer_config.json", "chat_template.jinja"] {
         let _ = std::fs::remove_file(model.join(name));

@@ -85,8 +85,10 @@ mod tests {
 
     fn drawn(shift: f64, seed: u64) -> Vec<(String, bool, f64)> {
         let mut draws = Draws::new(seed);
-        let score =
-            |i: usize| (format!("{}", i / 2), i % 2 == 0, draws.normal() + if i % 2 == 0 { shift } else { 0.0 });
+        let score = |i: usize| {
+            let positive = i.is_multiple_of(2);
+            (format!("{}", i / 2), positive, draws.normal() + if positive { shift } else { 0.0 })
+        };
         (0..120).map(score).collect()
     }
 
@@ -115,6 +117,6 @@ mod tests {
             of(&scores.iter().map(|(c, p, s)| (c.clone(), *p, f(*s))).collect::<Vec<_>>()).value.unwrap()
         };
         assert!((value(|s| s) + value(|s| -s) - 1.0).abs() < 1e-12);
-        assert_eq!(value(|s| s), value(|s| s.exp()));
+        assert_eq!(value(|s| s), value(f64::exp));
     }
 }

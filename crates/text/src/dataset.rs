@@ -197,13 +197,20 @@ pub fn corpus(path: &Path) -> Result<(Vec<Document>, Counters), Error> {
 /// # Errors
 /// As [`read`].
 pub fn records<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>, Error> {
-    let name = path.display().to_string();
-    let (records, _) = structured(&name, &source::read_file(path)?)?;
+    records_of(&path.display().to_string(), &source::read_file(path)?)
+}
+
+/// The same from the bytes of a file called `name`.
+///
+/// # Errors
+/// As [`read`], but for files that cannot be read.
+pub fn records_of<T: serde::de::DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<Vec<T>, Error> {
+    let (records, _) = structured(name, bytes)?;
     records
         .into_iter()
         .map(|record| {
-            let place = record.place(&name);
-            fields::typed(&record.fields).map_err(|what| data(place, what, "all required fields", check(&name)))
+            let place = record.place(name);
+            fields::typed(&record.fields).map_err(|what| data(place, what, "all required fields", check(name)))
         })
         .collect()
 }

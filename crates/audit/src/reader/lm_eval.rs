@@ -6,7 +6,7 @@
 //!    name, instead of being run as something similar. Few-shot examples are not: `num_fewshot` above 0 is refused.
 //! 3. `include` must stay below the task's own folder.
 
-use super::{objects, problem, text_of, yaml};
+use super::{Files, objects, problem, yaml};
 use crate::item::{Choice, Form, Item, ItemSet, Role, SetInfo};
 use minijinja::Environment;
 use minijinja::value::Serde;
@@ -22,9 +22,9 @@ const FUEL: u64 = 200_000;
 const MAX_INCLUDES: usize = 8;
 
 /// Reads a task with its data.
-pub(super) fn read(path: &Path) -> Result<ItemSet, Error> {
+pub(super) fn read(path: &Path, files: Files) -> Result<ItemSet, Error> {
     let place = path.display().to_string();
-    let task = load(path, 0)?;
+    let task = load(path, files, 0)?;
     let text = |key: &str| task.get(key).and_then(Value::as_str);
     let name = text("task").unwrap_or("task").to_owned();
     match text("output_type") {
@@ -38,7 +38,7 @@ pub(super) fn read(path: &Path) -> Result<ItemSet, Error> {
         return Err(problem(&place, format!("num_fewshot is {shots}"), "0", "write the examples into doc_to_text"));
     }
     let data = data_file(path, &task)?;
-    let rows = objects(&data.display().to_string(), &text_of(&data)?)?;
+    let rows = objects(&data.display().to_string(), &files(&data)?)?;
     let delimiter = text("target_delimiter").unwrap_or(" ").to_owned();
     let of = |key: &'static str| {
         task.get(key).ok_or_else(|| problem(&place, format!("key {key:?} is missing"), "a column or a template", ""))
@@ -96,12 +96,12 @@ pub(super) fn read(path: &Path) -> Result<ItemSet, Error> {
 }
 
 /// A task with what it includes; its own keys come first.
-fn load(path: &Path, depth: usize) -> Result<Map<String, Value>, Error> {
+fn load(path: &Path, files: Files, depth: usize) -> Result<Map<String, Value>, Error> {
     let place = path.display().to_string();
     if depth > MAX_INCLUDES {
         return Err(problem(&place, "includes without an end", "at most eight files", "remove the circle"));
     }
-    let Value::Object(mut task) = yaml::parse(&place, &text_of(path)?)? else {
+    let Value::Object(mut task) = yaml::parse(&place, &files(path)?)? else {
         return Err(problem(&place, "is no mapping", "keys such as task and output_type", "another file"));
     };
     if let Some(include) = task.remove("include") {
@@ -116,7 +116,7 @@ fn load(path: &Path, depth: usize) -> Result<Map<String, Value>, Error> {
                 "copy it there",
             ));
         }
-        let base = load(&path.with_file_name(name), depth + 1)?;
+        let base = load(&path.with_file_name(name), files, depth + 1)?;
         for (key, value) in base {
             task.entry(key).or_insert(value);
         }
@@ -188,7 +188,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("rows.jsonl"), rows).unwrap();
         std::fs::write(dir.path().join("task.yaml"), yaml).unwrap();
-        read(&dir.path().join("task.yaml"))
+        read(&dir.path().join("task.yaml"), &super::super::text_of)
     }
 
     const TASK: &str = "task: t\noutput_type: multiple_choice\ndataset_path: json\ndataset_kwargs:\n  data_files: rows.jsonl\n\

@@ -15,6 +15,7 @@ mod xstest;
 mod yaml;
 
 use crate::item::ItemSet;
+use std::collections::BTreeSet;
 use std::path::Path;
 use trimtab_text::{Error, Problem};
 
@@ -24,7 +25,7 @@ const MAX_BYTES: u64 = 256 << 20;
 /// What was read: items to be asked, or prompts whose answers need a judge that is not in the file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadSet {
-    /// Items with options, or with none where the set has prompts only.
+    /// Items with options, or, where the set has prompts only, with answers for a judge.
     pub set: ItemSet,
     /// Why the items cannot be scored by this crate alone, if so.
     pub needs_judge: Option<&'static str>,
@@ -36,12 +37,40 @@ pub struct ReadSet {
 /// [`Error::Io`]; [`Error::Data`] with file, line and field; an lm-evaluation-harness task that needs Python code, by the
 /// name of its function.
 pub fn read(path: &Path) -> Result<ReadSet, Error> {
+    read_with(path, &text_of)
+}
+
+/// What gives the text of a file.
+pub type Files<'a> = &'a dyn Fn(&Path) -> Result<String, Error>;
+
+/// The same, where `files` gives the text of `path` and of the files that a task names. Nothing else is read.
+///
+/// # Errors
+/// As [`read`], and what `files` gives.
+pub fn read_with(path: &Path, files: Files) -> Result<ReadSet, Error> {
+    let read = by_format(path, files)?;
+    let place = path.display().to_string();
+    let mut seen = BTreeSet::new();
+    for item in &read.set.items {
+        // Readers say most of this with a line; what gets here could be asked and never read back.
+        let wrong = |what: String, expected: &str| problem(&place, what, expected, "mend the row that it is from");
+        item.check().map_err(|(field, what, expected)| {
+            wrong(format!("item {:?}: field {field:?} {what}", item.id), expected)
+        })?;
+        if !seen.insert(item.id.as_str()) {
+            return Err(wrong(format!("item {:?} occurs twice", item.id), "one item of each name"));
+        }
+    }
+    Ok(read)
+}
+
+fn by_format(path: &Path, files: Files) -> Result<ReadSet, Error> {
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_ascii_lowercase();
     let ending = |of: &str| name.ends_with(of);
     if ending(".yaml") || ending(".yml") {
-        return lm_eval::read(path).map(scored);
+        return lm_eval::read(path, files).map(scored);
     }
-    let text = text_of(path)?;
+    let text = files(path)?;
     let place = path.display().to_string();
     if ending(".csv") {
         let table = csv::parse(&place, &text)?;
@@ -60,7 +89,7 @@ pub fn read(path: &Path) -> Result<ReadSet, Error> {
     }
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     if first.contains("\"item_set\"") {
-        return ItemSet::read(path).map(scored);
+        return ItemSet::of_text(&place, &text).map(scored);
     }
     if text.contains("\"answer_matching_behavior\"") {
         return anthropic::read(path, &text).map(scored);

@@ -1,6 +1,7 @@
 //! XSTest: safe prompts that look unsafe, and their unsafe contrasts.
 //!
-//! Röttger et al. 2024, arXiv:2308.01263; CC-BY-4.0. Prompts only: whether an answer refuses is for a judge to say.
+//! Röttger et al. 2024, arXiv:2308.01263; CC-BY-4.0. Prompts only: whether an answer refuses is for a judge to say
+//! ([`crate::judge`]).
 
 use super::csv::Table;
 use super::problem;
@@ -35,19 +36,23 @@ pub(super) fn read(place: &str, table: &Table) -> Result<ItemSet, Error> {
             return Err(problem(&format!("{place}:{line}"), what, "safe or unsafe", "mend the line"));
         }
         let name = id.map_or_else(|| line.to_string(), |id| row[id].trim().to_owned());
-        set.items.push(Item {
+        let item = Item {
             id: name.clone(),
             stem: name,
             cluster: kind.map_or("xstest", |k| row[k].trim()).to_owned(),
             family: "xstest".into(),
             arm: arm.to_owned(),
-            form: Form::Answer,
+            form: Form::Judged,
             order: None,
             input: Input::Chat(vec![Message::user(&row[prompt])]),
             choices: Vec::new(),
             truth: None,
             seed: 0,
-        });
+        };
+        item.check().map_err(|(field, what, expected)| {
+            problem(&format!("{place}:{line}"), format!("field {field:?} {what}"), expected, "mend the line")
+        })?;
+        set.items.push(item);
     }
     Ok(set)
 }
@@ -64,5 +69,7 @@ mod tests {
         assert_eq!((set.items[0].arm.as_str(), set.items[0].cluster.as_str()), ("safe", "homonyms"));
         let error = read("id,prompt,type,label\n1,a,b,perhaps\n").unwrap_err().to_string();
         assert!(error.contains("x.csv:2") && error.contains("perhaps"), "{error}");
+        let error = read("id,prompt,type,label\n1, ,b,safe\n").unwrap_err().to_string();
+        assert!(error.contains("x.csv:2") && error.contains("prompt"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! `trimtab audit MODEL`, `audit merge` and `audit list`.
+//! `trimtab audit MODEL`, and what can be done with an audit: `merge`, `label`, `judge`, `compare`; and `audit list`.
 
 use super::ModelArg;
 use crate::failure::{Threshold, Usage};
@@ -12,22 +12,27 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use trimtab_audit::figure::Summary;
-use trimtab_audit::item::ItemSet;
+use trimtab_audit::item::{Form, ItemSet};
 use trimtab_audit::result::ResultRecord;
 use trimtab_audit::run::{Header, Plan, STAGE, Shard, read_header};
 use trimtab_audit::target::{Subject, Target};
-use trimtab_audit::{awareness, feedback, merge, probe, published, reader, run as asking, scheming, sycophancy};
+use trimtab_audit::{
+    awareness, feedback, judge as judging, merge, probe, published, reader, run as asking, scheming, sycophancy,
+};
 use trimtab_report::inspect_log::inspect_log;
 use trimtab_run::{Progress, interrupt, write_atomic};
 use trimtab_world::{World, WorldConfig};
 
+mod compare;
 mod endpoint;
+mod judge;
+mod label;
 mod of_people;
 mod show;
 mod threshold;
 
 use endpoint::Endpoint;
-use threshold::Limit;
+use threshold::{Limit, Named};
 
 /// Audits with items of the project's own.
 const OWN: [&str; 3] = [sycophancy::NAME, awareness::NAME, scheming::NAME];
@@ -73,6 +78,43 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Writes a random sample of an audit's answers to its labels.jsonl, for a person to label; adds to it, never over it.
+    ///
+    /// Example: trimtab audit label audits/items-xstest-m --n 100
+    Label {
+        /// A finished audit's folder.
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// Answers in the sample; fewer if there are not as many.
+        #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..))]
+        n: u32,
+        /// Seed of the sample.
+        #[arg(long, value_name = "SEED", default_value = "1")]
+        seed: u64,
+    },
+    /// Judges an audit's answers, and corrects the rate by the labels beside them; writes judged.json.
+    ///
+    /// Example: trimtab audit judge audits/items-xstest-m --judge refusal --fail-on 'refused.safe>0.2'
+    Judge {
+        /// A finished audit's folder.
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// Which judge.
+        #[arg(long, value_enum, default_value = "refusal")]
+        judge: judge::Which,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Compares two models on the same items, pair by pair; several item sets are adjusted together.
+    ///
+    /// Example: trimtab audit compare runs/a/audits/sycophancy-sft runs/a/audits/sycophancy-ppo
+    Compare {
+        /// Folders of audits, or folders of such folders; of each item set the first is A's, the second B's.
+        #[arg(required = true, value_name = "DIR")]
+        dirs: Vec<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
     /// The audits and the formats that can be read, with what a positive means and known traps.
     List {
         /// As JSON.
@@ -114,6 +156,9 @@ pub struct Ask {
     /// One part of several, as in 1/4; `audit merge` puts them together.
     #[arg(long, value_name = "I/N", default_value = "1/1")]
     shard: Shard,
+    /// Tokens of a generated answer at most; 24, or 256 where a judge is to read it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_new_tokens: Option<u32>,
     /// A world (world.json) whose facts are asked; a stage of a run on the world finds its own.
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
@@ -159,6 +204,9 @@ pub fn run(args: &Audit, quiet: bool) -> Result<()> {
             let summary = finish(&dir, &header, &results)?;
             conclude(&[(summary, dir)], output)
         }
+        Some(Command::Label { dir, n, seed }) => label::run(dir, *n, *seed),
+        Some(Command::Judge { dir, judge, output }) => judge::run(dir, *judge, output),
+        Some(Command::Compare { dirs, output }) => compare::run(dirs, output),
         Some(Command::Merge { dirs, out, output }) => {
             let (header, results) = merge::merge(dirs, out)?;
             let summary = finish(out, &header, &results)?;
@@ -231,7 +279,11 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
             format!(".{}-of-{}", ask.shard.index, ask.shard.count)
         };
         let dir = home.join(format!("{name}-{label}{part}"));
-        let plan = Plan { audit, set, shard: ask.shard, max_new_tokens: sycophancy::MAX_NEW_TOKENS };
+        // A short answer may refuse later than it is read.
+        let judged = set.items.iter().any(|item| item.form == Form::Judged);
+        let usual = if judged { judging::MAX_NEW_TOKENS } else { sycophancy::MAX_NEW_TOKENS };
+        let max_new_tokens = ask.max_new_tokens.map_or(usual, |n| n as usize);
+        let plan = Plan { audit, set, shard: ask.shard, max_new_tokens };
         let mut progress: Option<(Progress, u64)> = None;
         let results = asking::run(asked.subject(), &plan, &dir, cache.as_deref(), |done, total| {
             let (bar, before) =
@@ -279,7 +331,7 @@ fn own_items(name: &str, ask: &Ask, world: Option<&World>, words: &[String]) -> 
 /// The items of a file, `n` of them at most, in whole stems.
 fn read_items(file: &Path, n: Option<u32>) -> Result<ItemSet> {
     let read = reader::read(file)?;
-    if let Some(reason) = read.needs_judge {
+    if let Some(reason) = read.needs_judge.filter(|_| read.set.items.is_empty()) {
         let what = format!("{}: cannot be scored here: {reason}", file.display());
         return Err(Usage(format!("{what}\n  expected items with options\n  try: another file")).into());
     }
@@ -377,10 +429,18 @@ fn conclude(summaries: &[(Summary, PathBuf)], output: &Output) -> Result<()> {
             write!(out, "{}", show::table(summary, dir))?;
         }
     }
-    let only: Vec<&Summary> = summaries.iter().map(|(summary, _)| summary).collect();
+    let named = summaries.iter().flat_map(|(s, _)| {
+        let figures = s.figures.iter().map(|f| (&f.name, &f.value)).chain(s.means.iter().map(|m| (&m.name, &m.value)));
+        figures.map(|(name, value)| Named { model: &s.model, name, value })
+    });
+    gate(&output.fail_on, &named.collect::<Vec<_>>())
+}
+
+/// Checks the limits on figures.
+fn gate(limits: &[Limit], named: &[Named]) -> Result<()> {
     let mut failed = Vec::new();
-    for limit in &output.fail_on {
-        failed.extend(limit.check(&only).map_err(Usage)?);
+    for limit in limits {
+        failed.extend(limit.check(named).map_err(Usage)?);
     }
     if failed.is_empty() { Ok(()) } else { Err(Threshold(failed.join("\n       ")).into()) }
 }

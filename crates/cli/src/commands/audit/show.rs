@@ -18,7 +18,7 @@ const FORMATS: [(&str, &str); 6] = [
     ),
     ("sycophancy-eval (.jsonl)", "rows with a right and a wrong name, or letters; others need a judge and are counted"),
     ("TruthfulQA (.csv)", "zero-shot; all correct answers are right"),
-    ("XSTest (.csv)", "prompts only: answers need a judge"),
+    ("XSTest (.csv)", "answers are collected; `audit label` and `audit judge` say how many refuse"),
     ("lm-evaluation-harness tasks (.yaml)", "multiple_choice over local JSON; !function is refused by name"),
     (
         "our own items (.jsonl)",
@@ -81,6 +81,13 @@ pub fn table(summary: &Summary, dir: &Path) -> String {
     for (reason, count) in &summary.unscored {
         let _ = writeln!(text, "  unscored  {count} × {reason}");
     }
+    let waiting: u64 =
+        summary.unscored.iter().filter(|(why, _)| why.ends_with(": needs a judge")).map(|(_, n)| n).sum();
+    if waiting > 0 {
+        let _ = writeln!(text, "  {waiting} answers need a judge, and labels that say how far to believe it:");
+        let _ =
+            writeln!(text, "    trimtab audit label {0}\n    trimtab audit judge {0} --judge refusal", dir.display());
+    }
     let _ = writeln!(text, "  in {}", dir.display());
     text
 }
@@ -119,7 +126,7 @@ fn line(figure: &Figure) -> String {
 }
 
 /// A value with its interval, or the reason why there is none.
-fn value(measured: &Measured) -> String {
+pub fn value(measured: &Measured) -> String {
     match (measured.value, measured.interval) {
         (Some(value), Some(i)) => format!("{value:.3} [{:.3}, {:.3}]", i.low, i.high),
         (Some(value), None) => format!("{value:.3} [no interval: {}]", measured.reason.as_deref().unwrap_or("unknown")),

@@ -2,7 +2,18 @@
 
 use std::fmt;
 use std::str::FromStr;
-use trimtab_audit::figure::Summary;
+use trimtab_stats::Measured;
+
+/// A figure that a limit can be on.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a> {
+    /// Whose it is.
+    pub model: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// What was found.
+    pub value: &'a Measured,
+}
 
 /// A limit on one figure: it fails where the figure is beyond it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,26 +44,24 @@ impl fmt::Display for Limit {
 }
 
 impl Limit {
-    /// Says of each summary that has the figure why it fails, if it does. What cannot be measured fails: a gate that
+    /// Says of each figure of this name why it fails, if it does. What cannot be measured fails: a gate that
     /// opens because nothing could be seen guards nothing.
     ///
     /// # Errors
-    /// If no summary has a figure of this name.
-    pub fn check(&self, summaries: &[&Summary]) -> Result<Vec<String>, String> {
-        let found: Vec<_> = summaries.iter().filter_map(|s| Some((&s.model, s.value(&self.name)?))).collect();
+    /// If there is no figure of this name.
+    pub fn check(&self, all: &[Named]) -> Result<Vec<String>, String> {
+        let found: Vec<&Named> = all.iter().filter(|f| f.name == self.name).collect();
         if found.is_empty() {
-            let names: Vec<&str> = summaries
-                .iter()
-                .flat_map(|s| s.figures.iter().map(|f| f.name.as_str()).chain(s.means.iter().map(|m| m.name.as_str())))
-                .collect();
+            let names: Vec<&str> = all.iter().map(|f| f.name).collect();
             return Err(format!(
                 "--fail-on {self}: no such figure\n  expected one of {}\n  try: a name as printed",
                 names.join(", ")
             ));
         }
-        let fails = |(model, measured): (&String, &trimtab_stats::Measured)| {
-            let Some(value) = measured.value else {
-                let reason = measured.reason.as_deref().unwrap_or("no value");
+        let fails = |&Named { model, value, .. }: &Named| {
+            let reason = &value.reason;
+            let Some(value) = value.value else {
+                let reason = reason.as_deref().unwrap_or("no value");
                 return Some(format!("--fail-on {self}: {model} has no value: {reason}"));
             };
             let beyond = if self.above { value > self.value } else { value < self.value };
