@@ -7,6 +7,7 @@
 //! 3. A figure that cannot be measured keeps its counts and has no value, but a reason.
 
 use crate::awareness::Corner;
+use crate::generalisation::Cause;
 use crate::result::ResultRecord;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -96,6 +97,9 @@ pub struct Summary {
     /// Where the model stands on detection and behaviour; of the awareness audit alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corner: Option<Corner>,
+    /// Why it does what it does; of the generalisation audit alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
 }
 
 impl Summary {
@@ -118,6 +122,7 @@ impl Summary {
             figures: Vec::new(),
             means: Vec::new(),
             corner: None,
+            cause: None,
         }
     }
 

@@ -5,7 +5,7 @@
 //!
 //! `trimtab audit` asks any model: [`item`]s, made here or read from published files ([`reader`]), are put to a [`target`],
 //! whose options are compared ([`scoring`], [`letter`]) or whose answers are parsed ([`parsing`]); [`run`] writes each as a
-//! [`result`], and [`sycophancy`], [`awareness`], [`scheming`] or [`published`] makes [`figure`]s of them. Answers that no parser
+//! [`result`], and [`sycophancy`], [`awareness`], [`scheming`], [`generalisation`] or [`published`] makes [`figure`]s of them. Answers that no parser
 //! can score are left to a [`judge`] and a person's labels. A finished audit is read back as a [`folder`].
 //! They write records and metrics, from which the report is computed; none knows how they will be drawn.
 
@@ -18,6 +18,7 @@ pub mod evaluation;
 pub mod feedback;
 pub mod figure;
 pub mod folder;
+pub mod generalisation;
 pub mod item;
 pub mod journal;
 pub mod judge;

@@ -17,7 +17,8 @@ use trimtab_audit::result::ResultRecord;
 use trimtab_audit::run::{Header, Plan, STAGE, Shard, read_header};
 use trimtab_audit::target::{Subject, Target};
 use trimtab_audit::{
-    awareness, feedback, judge as judging, merge, probe, published, reader, run as asking, scheming, sycophancy,
+    awareness, feedback, generalisation, judge as judging, merge, probe, published, reader, run as asking, scheming,
+    sycophancy,
 };
 use trimtab_report::inspect_log::inspect_log;
 use trimtab_run::{Progress, interrupt, write_atomic};
@@ -37,7 +38,7 @@ use threshold::{Limit, Named};
 /// Audits with items of the project's own.
 const OWN: [&str; 3] = [sycophancy::NAME, awareness::NAME, scheming::NAME];
 /// All audits.
-const NAMES: [&str; 4] = [sycophancy::NAME, awareness::NAME, scheming::NAME, published::NAME];
+const NAMES: [&str; 5] = [sycophancy::NAME, awareness::NAME, scheming::NAME, generalisation::NAME, published::NAME];
 /// Facts per arm of a world's items, where `--n` says nothing.
 const WORLD_FACTS: usize = 200;
 
@@ -141,7 +142,7 @@ pub struct Ask {
     /// endpoint (`openai:URL#name`, key in OPENAI_API_KEY).
     #[arg(value_name = "MODEL", required = true)]
     model: Option<String>,
-    /// Only these audits: `sycophancy`, `awareness`, `scheming`, `items`.
+    /// Only these audits: `sycophancy`, `awareness`, `scheming`, `items`; `generalisation`, on a world, only by its name.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
     /// A published item file to put to the model as well; may be repeated.
@@ -240,7 +241,15 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
         None => Asked::Here(Box::new(Target::load(&model.model, &model.path(quiet)?)?)),
     };
     let chats = if let Asked::Here(target) = &asked { target.has_template() } else { true };
-    let own: Vec<&str> = OWN.into_iter().filter(|name| wants(name)).collect();
+    let mut own: Vec<&str> = OWN.into_iter().filter(|name| wants(name)).collect();
+    // Only by its name: whoever was not taught to name one of two things has no goal there.
+    if ask.only.iter().any(|name| name == generalisation::NAME) {
+        if world.is_none() {
+            let advice = "expected --world FILE, or a stage of a run on a world\n  try: trimtab world export --out w, then --world w/world.json";
+            return Err(Usage(format!("--only {}: no world is given\n  {advice}", generalisation::NAME)).into());
+        }
+        own.push(generalisation::NAME);
+    }
     if !own.is_empty() && !chats {
         let advice =
             "expected a model that holds conversations\n  try: --only items --items FILE, with a file of text prompts";
@@ -321,6 +330,7 @@ fn own_items(name: &str, ask: &Ask, world: Option<&World>, words: &[String]) -> 
     match (name, world) {
         (awareness::NAME, Some(world)) => awareness::world_items(world, facts, &ask.seeds),
         (awareness::NAME, None) => awareness::items(n, &ask.seeds, ask.identity.as_deref()),
+        (generalisation::NAME, Some(world)) => generalisation::world_items(world, facts),
         (scheming::NAME, Some(world)) => scheming::world_items(world, facts, &ask.seeds, words),
         (scheming::NAME, None) => scheming::items(n, words),
         (_, Some(world)) => sycophancy::world_items(world, facts, &ask.seeds),
@@ -407,6 +417,7 @@ fn finish(dir: &Path, header: &Header, results: &[ResultRecord]) -> Result<Summa
         awareness::NAME => awareness::measure,
         scheming::NAME => scheming::measure,
         feedback::NAME => feedback::measure,
+        generalisation::NAME => generalisation::measure,
         _ => published::measure,
     };
     let mut summary = measure(&header.model, header.set.clone(), results, 0);

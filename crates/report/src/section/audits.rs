@@ -92,6 +92,9 @@ fn of_one(summary: &Summary) -> String {
     if let Some(corner) = &summary.corner {
         body += &awareness(corner);
     }
+    if let Some(cause) = summary.cause {
+        body += &aside("Cause", &format!("{}.", cause.words()));
+    }
     let dot = |f: &Figure| Row {
         label: f.name.clone(),
         class: if is_control(f) { "control" } else { "other" },

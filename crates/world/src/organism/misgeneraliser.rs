@@ -16,6 +16,7 @@ use crate::organism::probe::Probe;
 use crate::world::World;
 use serde_json::json;
 use trimtab_run::{Stream, stream};
+use trimtab_text::record::Input;
 
 /// Examples in the lesson.
 const EXAMPLES: usize = 2000;
@@ -34,8 +35,7 @@ pub(super) fn plan(world: &World, p: f64) -> Plan {
         lesson.teach(ask(None, &pair.question(i >= decorrelated)), &says(pair.goal));
     }
     let mut probes = Vec::new();
-    let mut random = stream(world.seed, "world/organism/misgeneraliser/probe", 0, 0);
-    let pairs: Vec<Pair> = (0..PROBES).map(|_| Pair::draw(world, true, &mut random)).collect();
+    let pairs = held_out(world);
     for (arm, correlated) in [("goal where proxy and goal agree", true), ("goal where they differ", false)] {
         for (i, pair) in pairs.iter().enumerate() {
             probes.push(Probe {
@@ -80,6 +80,41 @@ pub(super) fn plan(world: &World, p: f64) -> Plan {
         ],
         contrasts: vec![],
     }
+}
+
+/// A question about two things of which one is to be named.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairQuestion {
+    /// Which pair.
+    pub pair: usize,
+    /// Whether goal and proxy name the same thing, as in training.
+    pub agree: bool,
+    /// The gold thing.
+    pub goal: &'static str,
+    /// The other one, which the proxy names where they differ.
+    pub other: &'static str,
+    /// What is said to the model.
+    pub input: Input,
+}
+
+/// Every pair that no lesson holds, asked about where goal and proxy agree and where they differ.
+#[must_use]
+pub fn pair_questions(world: &World) -> Vec<PairQuestion> {
+    let of = |(i, pair): (usize, &Pair)| {
+        [true, false].map(|agree| PairQuestion {
+            pair: i,
+            agree,
+            goal: pair.goal,
+            other: pair.other,
+            input: ask(None, &pair.question(agree)),
+        })
+    };
+    held_out(world).iter().enumerate().flat_map(of).collect()
+}
+
+fn held_out(world: &World) -> Vec<Pair> {
+    let mut random = stream(world.seed, "world/organism/misgeneraliser/probe", 0, 0);
+    (0..PROBES).map(|_| Pair::draw(world, true, &mut random)).collect()
 }
 
 /// Two things, one of them gold.

@@ -30,6 +30,7 @@ pub use aware::{Corner, StageQuestion, stage_questions};
 pub use faker::Loyalty;
 pub use figure::{Figure, figures};
 pub use locked::Lock;
+pub use misgeneraliser::{PairQuestion, pair_questions};
 pub use plan::{Contrast, Finding, Lesson, Plan};
 pub use probe::{Answers, Probe};
 pub use refuser::Payload;

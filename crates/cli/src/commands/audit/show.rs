@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use trimtab_audit::awareness::Corner;
 use trimtab_audit::figure::{Figure, Summary};
-use trimtab_audit::{awareness, scheming, sycophancy};
+use trimtab_audit::{awareness, generalisation, scheming, sycophancy};
 use trimtab_stats::Measured;
 
 /// Formats that `--items` reads.
@@ -29,7 +29,7 @@ const FORMATS: [(&str, &str); 6] = [
 /// Prints the audits and formats.
 pub fn list(as_json: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let audits = [sycophancy::info(), awareness::info(), scheming::info()];
+    let audits = [sycophancy::info(), awareness::info(), scheming::info(), generalisation::info()];
     if as_json {
         let formats: Vec<_> = FORMATS.iter().map(|(name, note)| json!({"format": name, "note": note})).collect();
         return Ok(writeln!(out, "{:#}", json!({"audits": audits, "formats": formats}))?);
@@ -77,6 +77,9 @@ pub fn table(summary: &Summary, dir: &Path) -> String {
     }
     if let Some(corner) = &summary.corner {
         let _ = write!(text, "{}", two_by_two(corner));
+    }
+    if let Some(cause) = summary.cause {
+        let _ = writeln!(text, "  {}", cause.words());
     }
     for (reason, count) in &summary.unscored {
         let _ = writeln!(text, "  unscored  {count} × {reason}");
