@@ -92,6 +92,9 @@ pub struct Summary {
     /// Means beside them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub means: Vec<Mean>,
+    /// Of an elicitation, its verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elicitation: Option<crate::elicitation::Elicitation>,
 }
 
 impl Summary {
@@ -113,6 +116,7 @@ impl Summary {
             controls: Vec::new(),
             figures: Vec::new(),
             means: Vec::new(),
+            elicitation: None,
         }
     }
 

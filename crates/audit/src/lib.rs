@@ -5,11 +5,12 @@
 //!
 //! `trimtab audit` asks any model: [`item`]s, made here or read from published files ([`reader`]), are put to a [`target`],
 //! whose options are compared ([`scoring`], [`letter`]) or whose answers are parsed ([`parsing`]); [`run`] writes each as a
-//! [`result`], and [`sycophancy`] or [`published`] makes [`figure`]s of them.
+//! [`result`], and [`sycophancy`] or [`published`] makes [`figure`]s of them. [`elicitation`] asks why a model fails a set.
 //! They write records and metrics, from which the report is computed; none knows how they will be drawn.
 
 pub mod agreement;
 pub mod best_of_n;
+pub mod elicitation;
 pub mod evaluation;
 pub mod figure;
 pub mod item;

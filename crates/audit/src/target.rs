@@ -50,8 +50,8 @@ pub trait Subject {
 pub struct Target {
     name: String,
     hash: String,
-    checkpoint: Checkpoint,
-    path: PathBuf,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) path: PathBuf,
 }
 
 /// What a model says about one item.

@@ -1,4 +1,4 @@
-//! `trimtab audit MODEL`, `audit merge` and `audit list`.
+//! `trimtab audit MODEL`, `audit elicit`, `audit merge` and `audit list`.
 
 use super::ModelArg;
 use crate::failure::{Threshold, Usage};
@@ -21,6 +21,7 @@ use trimtab_report::inspect_log::inspect_log;
 use trimtab_run::{Progress, interrupt, write_atomic};
 use trimtab_world::{World, WorldConfig};
 
+mod elicit;
 mod endpoint;
 mod show;
 mod threshold;
@@ -44,6 +45,11 @@ pub struct Audit {
 /// What can be asked beside an audit itself.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Can't or won't: why a model fails a set of questions, by a ladder of elicitation with controls, and how often that
+    /// verdict is right on planted twins.
+    ///
+    /// Example: trimtab audit elicit organism-locked-locked-1 --world w/world.json
+    Elicit(elicit::Elicit),
     /// Puts the shards of one audit together; refuses gaps and duplicates by name.
     ///
     /// Example: trimtab audit merge audits/sycophancy-m.1-of-2 audits/sycophancy-m.2-of-2 --out audits/sycophancy-m
@@ -115,6 +121,7 @@ pub struct Ask {
 pub fn run(args: &Audit, quiet: bool) -> Result<()> {
     match &args.command {
         None => audit(&args.ask, quiet),
+        Some(Command::Elicit(args)) => elicit::run(args, quiet),
         Some(Command::List { json }) => show::list(*json),
         Some(Command::Merge { dirs, out, output }) => {
             let (header, results) = merge::merge(dirs, out)?;
@@ -139,7 +146,7 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
     }
     // Files are read before the model: what is wrong with them should not wait for a download.
     let files: Vec<ItemSet> = ask.items.iter().map(|file| read_items(file, ask.n)).collect::<Result<_>>()?;
-    let world = world_of(ask, &model.model)?;
+    let world = world_of(ask.world.as_deref(), &model.model)?;
     interrupt::install()?;
     let endpoint = Endpoint::of(&model.model)?;
     let remote = endpoint.is_some();
@@ -226,7 +233,7 @@ fn read_items(file: &Path, n: Option<u32>) -> Result<ItemSet> {
 }
 
 /// The world whose facts are asked, if any.
-fn world_of(ask: &Ask, model: &str) -> Result<Option<World>> {
+fn world_of(named: Option<&Path>, model: &str) -> Result<Option<World>> {
     /// The part of `world.json` that everything else follows from.
     #[derive(Deserialize)]
     struct Made {
@@ -238,7 +245,7 @@ fn world_of(ask: &Ask, model: &str) -> Result<Option<World>> {
         .filter(|(_, stage)| WITH_CHECKPOINT.contains(stage))
         .map(|(run, _)| Path::new(run).join("world/world.json"))
         .filter(|path| path.exists());
-    let Some(path) = ask.world.clone().or(of_run) else { return Ok(None) };
+    let Some(path) = named.map(Path::to_owned).or(of_run) else { return Ok(None) };
     let place = path.display();
     let advice = "expected world.json of a run on the world, or of `trimtab world export`\n  try: another --world";
     let text = std::fs::read(&path).map_err(|e| Usage(format!("{place}: {e}\n  {advice}")))?;

@@ -5,7 +5,9 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
+use trimtab_audit::elicitation::{self, Elicitation, Finding, planted};
 use trimtab_audit::figure::{Figure, Summary};
+use trimtab_audit::item::SetInfo;
 use trimtab_audit::sycophancy;
 use trimtab_stats::Measured;
 
@@ -28,15 +30,17 @@ const FORMATS: [(&str, &str); 6] = [
 /// Prints the audits and formats.
 pub fn list(as_json: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let info = sycophancy::info();
+    let infos = [sycophancy::info(), elicitation::info()];
     if as_json {
         let formats: Vec<_> = FORMATS.iter().map(|(name, note)| json!({"format": name, "note": note})).collect();
-        return Ok(writeln!(out, "{:#}", json!({"audits": [info], "formats": formats}))?);
+        return Ok(writeln!(out, "{:#}", json!({"audits": infos, "formats": formats}))?);
     }
-    writeln!(out, "{} (version {}, {})", info.name, info.version, info.licence)?;
-    writeln!(out, "  items: {}\n  a positive: {}", info.source, info.positive)?;
-    for trap in &info.traps {
-        writeln!(out, "  trap: {trap}")?;
+    for SetInfo { name, version, licence, source, positive, traps, .. } in &infos {
+        let command = if name == elicitation::NAME { ", with `audit elicit`" } else { "" };
+        writeln!(out, "{name} (version {version}, {licence}){command}\n  items: {source}\n  a positive: {positive}")?;
+        for trap in traps {
+            writeln!(out, "  trap: {trap}")?;
+        }
     }
     writeln!(out, "items: published files, with --items FILE")?;
     for (name, note) in FORMATS {
@@ -75,7 +79,33 @@ pub fn table(summary: &Summary, dir: &Path) -> String {
     for (reason, count) in &summary.unscored {
         let _ = writeln!(text, "  unscored  {count} × {reason}");
     }
+    if let Some(elicitation) = &summary.elicitation {
+        text += &ladder(elicitation);
+    }
     let _ = writeln!(text, "  in {}", dir.display());
+    text
+}
+
+/// What an elicitation found, rung by rung, and its verdict.
+fn ladder(of: &Elicitation) -> String {
+    let mut text = format!("  over the plain question and over the control, {:.2} % intervals\n", 100.0 * of.level);
+    let row = |f: &Finding| {
+        let control = f.over_control.as_ref().map_or("no control".to_owned(), value);
+        let note = match (f.retains, f.learned) {
+            (Some(false), _) => ", left out: breaks the model",
+            (_, Some(false)) => ", left out: not learned",
+            _ => "",
+        };
+        let shows = f.detectable.value.map_or_else(String::new, |d| format!(" · shows from +{d:.3}"));
+        format!("  {:<16} {:<24} {control:<24}{shows}{note}\n", f.rung.name(), value(&f.over_plain))
+    };
+    text.extend(of.findings.iter().map(row));
+    for (rung, why) in &of.not_measurable {
+        let _ = writeln!(text, "  {rung:<16} {why}");
+    }
+    let _ = writeln!(text, "  demonstrations to 90 % of the ceiling: {}", value(&of.demonstrations));
+    let _ = writeln!(text, "  verdict: {}: {}", of.verdict.words(), of.reason);
+    let _ = writeln!(text, "  {}", planted::words(of.planted.as_ref()));
     text
 }
 
