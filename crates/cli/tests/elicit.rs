@@ -24,7 +24,7 @@ fn items(world: &World) {
             }
         }
     }
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     std::fs::write(world.path("items.jsonl"), text).unwrap();
 }
 

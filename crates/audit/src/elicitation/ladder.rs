@@ -71,7 +71,7 @@ pub fn run(
         let name = rung.name();
         let asked = climber.asked_of(rung, pass);
         let here = |item: &&Item| done.contains(&(name.clone(), pass.0, pass.1, item.id.clone()));
-        if climber.can(rung) && !asked.iter().all(|item| here(item)) {
+        if climber.can(rung) && !asked.iter().all(here) {
             let mut new = climber.pass(rung, pass, &asked)?;
             new.retain(|record| !done.contains(&key(record)));
             journal.append(&new)?;
