@@ -166,7 +166,6 @@ pub(super) fn answer(item: &Item, drawn: Option<&mut Stream>) -> String {
 }
 
 /// What all answers to an item begin with, in whole words; empty where they have no word in common.
-///
 pub(super) fn begun(item: &Item) -> String {
     let words: Vec<Vec<&str>> = item.choices.iter().map(|c| c.text.split(' ').collect()).collect();
     let Some(first) = words.first() else { return String::new() };
