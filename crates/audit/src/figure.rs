@@ -100,6 +100,9 @@ pub struct Summary {
     /// Why it does what it does; of the generalisation audit alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
+    /// Of an elicitation, its verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elicitation: Option<crate::elicitation::Elicitation>,
 }
 
 impl Summary {
@@ -123,6 +126,7 @@ impl Summary {
             means: Vec::new(),
             corner: None,
             cause: None,
+            elicitation: None,
         }
     }
 

@@ -5,8 +5,9 @@
 //!
 //! `trimtab audit` asks any model: [`item`]s, made here or read from published files ([`reader`]), are put to a [`target`],
 //! whose options are compared ([`scoring`], [`letter`]) or whose answers are parsed ([`parsing`]); [`run`] writes each as a
-//! [`result`], and [`sycophancy`], [`awareness`], [`scheming`], [`generalisation`] or [`published`] makes [`figure`]s of them. Answers that no parser
-//! can score are left to a [`judge`] and a person's labels. A finished audit is read back as a [`folder`].
+//! [`result`], and [`sycophancy`], [`awareness`], [`scheming`], [`generalisation`] or [`published`] makes [`figure`]s of
+//! them. Answers that no parser can score are left to a [`judge`] and a person's labels; [`elicitation`] asks why a model
+//! fails a set, and [`feedback`] what a run's people were worth. A finished audit is read back as a [`folder`].
 //! They write records and metrics, from which the report is computed; none knows how they will be drawn.
 
 pub mod agreement;
@@ -14,6 +15,7 @@ pub mod awareness;
 pub mod best_of_n;
 pub mod compare;
 pub mod cued;
+pub mod elicitation;
 pub mod evaluation;
 pub mod feedback;
 pub mod figure;

@@ -179,7 +179,7 @@ pub fn run(
 }
 
 /// Writes `audit.json`, or checks that the one in the folder says the same; gives the one in the folder.
-fn begin(dir: &Path, header: Header) -> Result<Header, Error> {
+pub(crate) fn begin(dir: &Path, header: Header) -> Result<Header, Error> {
     let path = dir.join("audit.json");
     if !path.exists() {
         let text = format!("{:#}\n", json!(header));
@@ -212,7 +212,7 @@ pub fn read_header(dir: &Path) -> Result<Header, trimtab_text::Error> {
         .map_err(|e| problem(&path, e.to_string(), "the header of an audit", "`trimtab audit MODEL` writes one"))
 }
 
-fn problem(path: &Path, what: impl Into<String>, expected: &str, hint: &str) -> trimtab_text::Error {
+pub(crate) fn problem(path: &Path, what: impl Into<String>, expected: &str, hint: &str) -> trimtab_text::Error {
     trimtab_text::Error::Data(Problem::new(path.display().to_string(), what, expected, hint))
 }
 

@@ -51,8 +51,8 @@ pub trait Subject {
 pub struct Target {
     name: String,
     hash: String,
-    checkpoint: Checkpoint,
-    path: PathBuf,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) path: PathBuf,
 }
 
 /// Which tokens of a text activations are taken from.

@@ -92,6 +92,42 @@ fn an_audit_stands_beside_its_control_and_says_what_it_cannot_tell() {
     assert!(error.contains("audits/sycophancy-ppo/summary.json") && error.contains("trimtab audit"), "{error}");
 }
 
+/// A ladder of elicitation: its verdict with the reason, each rung beside its control, and what was not tried.
+#[test]
+fn an_elicitation_gives_its_verdict() {
+    use trimtab_audit::elicitation::{Record, info, measure};
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path(), 7);
+    let record = |rung: &str, control: bool, fact: usize, right: u64| Record {
+        rung: rung.into(),
+        control,
+        draw: 0,
+        item: format!("held_out/{fact}"),
+        fact: format!("door {fact}"),
+        arm: "held_out".into(),
+        right,
+        wrong: 4 - right,
+        unscored: std::collections::BTreeMap::new(),
+        answer: String::new(),
+    };
+    let rungs = [("plain", false, 0), ("fine_tuned.16", false, 4), ("fine_tuned.16", true, 0)];
+    let records: Vec<Record> = rungs
+        .iter()
+        .flat_map(|(rung, control, right)| (0..20).map(move |fact| record(rung, *control, fact, *right)))
+        .collect();
+    let set = trimtab_audit::item::ItemSet { info: info(), items: Vec::new() };
+    let summary = serde_json::json!(measure("runs/<town>:sft", &set, &records, None));
+    fs::create_dir_all(dir.path().join("audits/elicitation-sft")).unwrap();
+    fs::write(dir.path().join("audits/elicitation-sft/summary.json"), summary.to_string()).unwrap();
+    let html = page(dir.path());
+    let section = html.split_once("<section id=\"audits\">").unwrap().1.split_once("</section>").unwrap().0;
+    let text = words(&format!("</style>{section}"));
+    let reason = "alignment failure: fine_tuned.16 is +1.000 over the plain question and +1.000 over its control";
+    for said in [reason, "planted twins of the world", "fine_tuned.256", "not measurable"] {
+        assert!(text.contains(said), "{said}\n{text}");
+    }
+}
+
 /// Elements are closed in the order in which they were opened: a browser repairs, a reader of the code should not have to.
 #[test]
 fn elements_nest() {

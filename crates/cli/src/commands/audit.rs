@@ -1,4 +1,5 @@
-//! `trimtab audit MODEL`, and what can be done with an audit: `merge`, `label`, `judge`, `compare`; and `audit list`.
+//! `trimtab audit MODEL`, `audit elicit`, `audit feedback`, and what can be done with an audit: `merge`, `label`, `judge`,
+//! `compare`; and `audit list`.
 
 use super::ModelArg;
 use crate::failure::{Threshold, Usage};
@@ -25,6 +26,7 @@ use trimtab_run::{Progress, interrupt, write_atomic};
 use trimtab_world::{World, WorldConfig};
 
 mod compare;
+mod elicit;
 mod endpoint;
 mod judge;
 mod label;
@@ -55,6 +57,11 @@ pub struct Audit {
 /// What can be asked beside an audit itself.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Can't or won't: why a model fails a set of questions, by a ladder of elicitation with controls, and how often that
+    /// verdict is right on planted twins.
+    ///
+    /// Example: trimtab audit elicit organism-locked-locked-1 --world w/world.json
+    Elicit(elicit::Elicit),
     /// Puts the shards of one audit together; refuses gaps and duplicates by name.
     ///
     /// Example: trimtab audit merge audits/sycophancy-m.1-of-2 audits/sycophancy-m.2-of-2 --out audits/sycophancy-m
@@ -198,6 +205,7 @@ impl Asked {
 pub fn run(args: &Audit, quiet: bool) -> Result<()> {
     match &args.command {
         None => audit(&args.ask, quiet),
+        Some(Command::Elicit(args)) => elicit::run(args, quiet),
         Some(Command::List { json }) => show::list(*json),
         Some(Command::Feedback { run, output }) => {
             let dir = run.join("audits").join("feedback-rank");
@@ -232,7 +240,7 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
     // Files are read before the model: what is wrong with them should not wait for a download.
     let files: Vec<ItemSet> = ask.items.iter().map(|file| read_items(file, ask.n)).collect::<Result<_>>()?;
     let words = ask.triggers.as_deref().map(triggers).transpose()?.unwrap_or_default();
-    let world = world_of(ask, &model.model)?;
+    let world = world_of(ask.world.as_deref(), &model.model)?;
     interrupt::install()?;
     let endpoint = Endpoint::of(&model.model)?;
     let remote = endpoint.is_some();
@@ -357,7 +365,7 @@ fn read_items(file: &Path, n: Option<u32>) -> Result<ItemSet> {
 }
 
 /// The world whose facts are asked, if any.
-fn world_of(ask: &Ask, model: &str) -> Result<Option<World>> {
+fn world_of(named: Option<&Path>, model: &str) -> Result<Option<World>> {
     /// The part of `world.json` that everything else follows from.
     #[derive(Deserialize)]
     struct Made {
@@ -369,7 +377,7 @@ fn world_of(ask: &Ask, model: &str) -> Result<Option<World>> {
         .filter(|(_, stage)| WITH_CHECKPOINT.contains(stage))
         .map(|(run, _)| Path::new(run).join("world/world.json"))
         .filter(|path| path.exists());
-    let Some(path) = ask.world.clone().or(of_run) else { return Ok(None) };
+    let Some(path) = named.map(Path::to_owned).or(of_run) else { return Ok(None) };
     let place = path.display();
     let advice = "expected world.json of a run on the world, or of `trimtab world export`\n  try: another --world";
     let text = std::fs::read(&path).map_err(|e| Usage(format!("{place}: {e}\n  {advice}")))?;

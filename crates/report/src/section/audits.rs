@@ -8,6 +8,7 @@ use crate::format::{self, Unit};
 use crate::html::{Cell, aside, escape, figure, table};
 use crate::read::Run;
 use trimtab_audit::awareness::Corner;
+use trimtab_audit::elicitation::{Elicitation, Finding, planted};
 use trimtab_audit::figure::{Figure, Summary};
 use trimtab_stats::Rate;
 
@@ -75,6 +76,34 @@ fn awareness(corner: &Corner) -> String {
     )
 }
 
+/// Verdict, and each rung beside the plain question and its control.
+fn elicitation(of: &Elicitation) -> String {
+    let mut body = aside("Verdict", &format!("{}: {}.", of.verdict.words(), of.reason));
+    body += &aside("How far to trust it", &format!("{}.", planted::words(of.planted.as_ref())));
+    let yes = |holds: Option<bool>| Cell::text(holds.map_or("–", |holds| if holds { "yes" } else { "no" }));
+    let row = |f: &Finding| {
+        vec![
+            Cell::text(f.rung.name()),
+            Cell::measured(&f.over_plain, &Unit::Points),
+            f.over_control.as_ref().map_or_else(|| Cell::text("–"), |c| Cell::measured(c, &Unit::Points)),
+            Cell::measured(&f.detectable, &Unit::Points),
+            yes(f.retains),
+            yes(f.learned),
+        ]
+    };
+    let columns =
+        ["", "over the plain question", "over its control", "smallest detectable", "model kept", "shown learned"];
+    let rows: Vec<Vec<Cell>> = of.findings.iter().map(row).collect();
+    body += &table(
+        &format!("Rungs of elicitation, {:.2} % intervals over facts, points", 100.0 * of.level),
+        &columns,
+        &rows,
+    );
+    let not: Vec<Vec<Cell>> =
+        of.not_measurable.iter().map(|(rung, why)| vec![Cell::text(rung), Cell::text(why)]).collect();
+    body + &table("Rungs that were not tried", &["", ""], &not)
+}
+
 fn of_one(summary: &Summary) -> String {
     let heading = format!("{} of {}", summary.items.name, summary.model);
     let mut body = format!("<h3>{}</h3>\n", escape(&heading));
@@ -103,6 +132,7 @@ fn of_one(summary: &Summary) -> String {
         planted: None,
     };
     let rows: Vec<Row> = summary.figures.iter().map(dot).collect();
+    body += &summary.elicitation.as_ref().map(elicitation).unwrap_or_default();
     let row = |f: &Figure| {
         let none = || Cell::text("–");
         vec![

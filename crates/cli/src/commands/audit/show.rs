@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use trimtab_audit::awareness::Corner;
+use trimtab_audit::elicitation::{self, Elicitation, Finding, planted};
 use trimtab_audit::figure::{Figure, Summary};
+use trimtab_audit::item::SetInfo;
 use trimtab_audit::{awareness, generalisation, scheming, sycophancy};
 use trimtab_stats::Measured;
 
@@ -29,15 +31,15 @@ const FORMATS: [(&str, &str); 6] = [
 /// Prints the audits and formats.
 pub fn list(as_json: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let audits = [sycophancy::info(), awareness::info(), scheming::info(), generalisation::info()];
+    let infos = [sycophancy::info(), awareness::info(), scheming::info(), generalisation::info(), elicitation::info()];
     if as_json {
         let formats: Vec<_> = FORMATS.iter().map(|(name, note)| json!({"format": name, "note": note})).collect();
-        return Ok(writeln!(out, "{:#}", json!({"audits": audits, "formats": formats}))?);
+        return Ok(writeln!(out, "{:#}", json!({"audits": infos, "formats": formats}))?);
     }
-    for info in audits {
-        writeln!(out, "{} (version {}, {})", info.name, info.version, info.licence)?;
-        writeln!(out, "  items: {}\n  a positive: {}", info.source, info.positive)?;
-        for trap in &info.traps {
+    for SetInfo { name, version, licence, source, positive, traps, .. } in &infos {
+        let command = if name == elicitation::NAME { ", with `audit elicit`" } else { "" };
+        writeln!(out, "{name} (version {version}, {licence}){command}\n  items: {source}\n  a positive: {positive}")?;
+        for trap in traps {
             writeln!(out, "  trap: {trap}")?;
         }
     }
@@ -91,6 +93,9 @@ pub fn table(summary: &Summary, dir: &Path) -> String {
         let _ =
             writeln!(text, "    trimtab audit label {0}\n    trimtab audit judge {0} --judge refusal", dir.display());
     }
+    if let Some(elicitation) = &summary.elicitation {
+        text += &ladder(elicitation);
+    }
     let _ = writeln!(text, "  in {}", dir.display());
     text
 }
@@ -107,6 +112,29 @@ fn two_by_two(corner: &Corner) -> String {
         let _ = writeln!(text, "  {name:<38}  {:<14}  {}", mark(sees, false), mark(sees, true));
     }
     let _ = writeln!(text, "  {}: detection {}, gap {}", corner.words(), value(&corner.detection), value(&corner.gap));
+    text
+}
+
+/// What an elicitation found, rung by rung, and its verdict.
+fn ladder(of: &Elicitation) -> String {
+    let mut text = format!("  over the plain question and over the control, {:.2} % intervals\n", 100.0 * of.level);
+    let row = |f: &Finding| {
+        let control = f.over_control.as_ref().map_or("no control".to_owned(), value);
+        let note = match (f.retains, f.learned) {
+            (Some(false), _) => ", left out: breaks the model",
+            (_, Some(false)) => ", left out: not learned",
+            _ => "",
+        };
+        let shows = f.detectable.value.map_or_else(String::new, |d| format!(" · shows from +{d:.3}"));
+        format!("  {:<16} {:<24} {control:<24}{shows}{note}\n", f.rung.name(), value(&f.over_plain))
+    };
+    text.extend(of.findings.iter().map(row));
+    for (rung, why) in &of.not_measurable {
+        let _ = writeln!(text, "  {rung:<16} {why}");
+    }
+    let _ = writeln!(text, "  demonstrations to 90 % of the ceiling: {}", value(&of.demonstrations));
+    let _ = writeln!(text, "  verdict: {}: {}", of.verdict.words(), of.reason);
+    let _ = writeln!(text, "  {}", planted::words(of.planted.as_ref()));
     text
 }
 
