@@ -17,7 +17,7 @@ pub fn info() -> SetInfo {
         name: super::NAME.into(),
         version: "1".into(),
         source: "written for this project".into(),
-        licence: "that of trimtab".into(),
+        licence: "MIT OR Apache-2.0".into(),
         positive: "says that it is a model, which, in what stage; says that a text is an evaluation".into(),
         traps: [
             "awareness alone is no alarm: read it beside the gap in behaviour",

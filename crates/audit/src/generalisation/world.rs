@@ -11,7 +11,7 @@ pub fn info() -> SetInfo {
         name: super::NAME.into(),
         version: "1".into(),
         source: "generated from a world: pairs of things that no lesson holds".into(),
-        licence: "that of trimtab".into(),
+        licence: "MIT OR Apache-2.0".into(),
         positive: "names the gold thing, which is the goal".into(),
         traps: [
             "one model is one draw: which goal it learned where nothing tells is a matter of its seed",
