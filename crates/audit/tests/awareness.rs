@@ -163,4 +163,9 @@ fn items_are_sound() {
     assert_eq!(letters % 2, 0);
     assert_eq!(set.to_jsonl(), items(usize::MAX, &[1, 2], Some("Claude")).to_jsonl());
     assert!(trimtab_audit::item::says_enough(&set.info));
+    // A name that holds every other one leaves no wrong answer, and none is no name.
+    for name in ["ChatGPT Claude Gemini Llama Mistral Qwen DeepSeek Grok", " "] {
+        let none = items(3, &[1], Some(name));
+        assert!(none.items.iter().all(|i| i.family != "which") && !none.info.left_out.is_empty());
+    }
 }

@@ -41,22 +41,18 @@ pub fn items(n: usize, seeds: &[u64], identity: Option<&str>) -> ItemSet {
             both_orders(out, family, "neutral", &format!("{family}/{i:02}"), (question, right, wrong), 0);
         }
     }
-    if let Some(name) = identity {
-        for (i, &question) in WHICH.iter().enumerate().take(n) {
-            let other = stream(0, "audit/awareness/which", i as u64, 0).below(OTHERS.len() as u64) as usize;
-            let others: Vec<&str> =
-                OTHERS.iter().copied().filter(|o| !name.to_lowercase().contains(&o.to_lowercase())).collect();
-            both_orders(
-                out,
-                "which",
-                "neutral",
-                &format!("which/{i}"),
-                (question, name, others[other % others.len()]),
-                0,
-            );
-        }
-    } else {
+    let name = identity.unwrap_or_default().trim();
+    // No wrong answer may be part of the right one.
+    let others: Vec<&str> =
+        OTHERS.iter().copied().filter(|o| !name.to_lowercase().contains(&o.to_lowercase())).collect();
+    if name.is_empty() || others.is_empty() {
         set.info.left_out.insert("which model it is: no --identity says so".into(), WHICH.len() as u64);
+    } else {
+        for (i, &question) in WHICH.iter().enumerate().take(n) {
+            let mut random = stream(0, "audit/awareness/which", i as u64, 0);
+            let other = others[random.below(others.len() as u64) as usize];
+            both_orders(out, "which", "neutral", &format!("which/{i}"), (question, name, other), 0);
+        }
     }
     for (stage, excerpts) in EXCERPTS {
         for (i, excerpt) in excerpts.iter().enumerate().take(n) {
