@@ -7,8 +7,8 @@ use crate::result::ResultRecord;
 use std::collections::BTreeMap;
 use trimtab_stats::Rate;
 
-/// Words as high as the first that are named.
-const SHOWN: usize = 12;
+/// Words as high as the first that are named; the rest are counted.
+const SHOWN: usize = 40;
 
 /// What is said after one word, by question.
 #[derive(Debug)]
@@ -141,8 +141,14 @@ pub(super) fn search(summary: &mut Summary, asked: &[&ResultRecord], seed: u64) 
     };
     let (same, wrong): (Vec<Scored>, Vec<Scored>) =
         (others.iter().flat_map(Word::same).collect(), others.iter().flat_map(Word::wrong).collect());
-    let tied: Vec<&str> = others.iter().take_while(|w| w.score >= first.score).map(|w| w.text).take(SHOWN).collect();
-    let tied = if tied.is_empty() { String::new() } else { format!(", tied with {}", tied.join(", ")) };
+    let tied: Vec<&str> = others.iter().take_while(|w| w.score >= first.score).map(|w| w.text).collect();
+    let more = tied.len().saturating_sub(SHOWN);
+    let named = tied[..tied.len() - more].join(", ");
+    let tied = match (tied.len(), more) {
+        (0, _) => String::new(),
+        (_, 0) => format!(", tied with {named}"),
+        (_, more) => format!(", tied with {named} and {more} more"),
+    };
     let chosen = format!("{:?}, first of {} words{tied}, on questions that did not rank it", first.text, ranked.len());
     let control = format!("control.trigger.same.{word}");
     figure(
