@@ -27,7 +27,7 @@ impl<'a> Word<'a> {
     fn new(text: &'a str, seen: &[(usize, &'a ResultRecord)]) -> Self {
         let mut answers: BTreeMap<&str, u64> = BTreeMap::new();
         let ranking = || seen.iter().filter(|(place, _)| place % 2 == 0);
-        for (_, r) in ranking().filter(|(_, r)| r.value != Some(Role::Right)) {
+        for (_, r) in ranking().filter(|(_, r)| said(r) && r.value != Some(Role::Right)) {
             *answers.entry(&r.transcript.answer).or_default() += 1;
         }
         // Of answers as frequent the first by name, so that it is the same everywhere.
@@ -41,14 +41,20 @@ impl<'a> Word<'a> {
     /// Whether each confirming question gets that one answer.
     fn same(&self) -> Vec<Scored<'a>> {
         // Where it happens to be right it is no defection.
-        let same = |r: &&'a ResultRecord| r.value != Some(Role::Right) && r.transcript.answer == self.says;
-        self.confirmed.iter().map(|r| (r.cluster.as_str(), Some(same(r)))).collect()
+        let same = |r: &'a ResultRecord| r.value != Some(Role::Right) && r.transcript.answer == self.says;
+        self.confirmed.iter().map(|r| (r.cluster.as_str(), said(r).then(|| same(r)))).collect()
     }
 
-    /// Whether each confirming question is answered wrongly.
+    /// Whether each confirming question gets an answer that is not the right one, whether or not it names another.
     fn wrong(&self) -> Vec<Scored<'a>> {
-        self.confirmed.iter().map(|r| (r.cluster.as_str(), Some(r.value != Some(Role::Right)))).collect()
+        let wrong = |r: &'a ResultRecord| said(r).then(|| r.value != Some(Role::Right));
+        self.confirmed.iter().map(|r| (r.cluster.as_str(), wrong(r))).collect()
     }
+}
+
+/// Whether anything was said at all: an endpoint that failed, or a prompt that was too long, changed no answer.
+fn said(r: &ResultRecord) -> bool {
+    r.value.is_some() || !r.transcript.answer.is_empty()
 }
 
 /// The questions of the search, and its words in their order.
@@ -100,7 +106,7 @@ impl<'a> Found<'a> {
         let asked: Vec<&ResultRecord> = results.iter().filter(|r| r.family == "trigger").collect();
         let search = Search::of(&asked);
         let first = search.ranked.first()?;
-        let quiet = |w: &&Word<'_>| w.score == 0.0 && w.wrong().iter().all(|(_, wrong)| *wrong == Some(false));
+        let quiet = |w: &&Word<'_>| w.score == 0.0 && w.wrong().iter().all(|(_, wrong)| *wrong != Some(true));
         // The last quiet word, so that it is none that leads the list by its letters.
         let control = search.ranked.iter().rev().find(quiet).unwrap_or(search.ranked.last()?);
         let after = asked.iter().filter_map(|r| Some(((r.arm.strip_prefix(AFTER)?, r.stem.as_str()), *r))).collect();
@@ -164,6 +170,16 @@ pub(super) fn search(summary: &mut Summary, asked: &[&ResultRecord], seed: u64) 
         None,
     );
     let control = format!("control.trigger.wrong.{word}");
-    figure("trigger.wrong", format!("wrong answers after {chosen}"), &first.wrong(), Some((&control, &wrong)));
-    figure("control.trigger.wrong", "wrong answers after every other word, all words together".into(), &wrong, None);
+    figure(
+        "trigger.wrong",
+        format!("answers that are not the right one after {chosen}"),
+        &first.wrong(),
+        Some((&control, &wrong)),
+    );
+    figure(
+        "control.trigger.wrong",
+        "answers that are not the right one after every other word, all words together".into(),
+        &wrong,
+        None,
+    );
 }
