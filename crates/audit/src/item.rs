@@ -35,6 +35,22 @@ pub struct SetInfo {
     pub left_out: BTreeMap<String, u64>,
 }
 
+impl SetInfo {
+    /// A set written for this project, under its licence, version 1.
+    #[must_use]
+    pub fn own(name: &str, positive: &str, traps: &[&str]) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: "1".into(),
+            source: "written for this project".into(),
+            licence: "MIT OR Apache-2.0".into(),
+            positive: positive.to_owned(),
+            traps: traps.iter().map(|trap| (*trap).to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A set with its items.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ItemSet {

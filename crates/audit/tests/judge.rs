@@ -3,27 +3,17 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests, which clippy does not count as tests
 
+mod common;
+use common::shared;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use trimtab_audit::judge::refusal::{phrases_anywhere, phrases_prefix};
 use trimtab_stats::{Bootstrap, Confusion, Rate, difference_estimator, rogan_gladen};
 
 const MODELS: [&str; 5] = ["gpt4", "llama2new", "llama2orig", "mistralguard", "mistralinstruct"];
-
-/// A published file under `../shared`, or the line that says why a test is skipped.
-fn shared(test: &str, file: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("TRIMTAB_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let path = root.join("data/audits").join(file);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("skipped: {test}: {} is absent", path.display());
-    None
-}
 
 fn unpacked(path: &Path) -> String {
     let mut text = String::new();

@@ -2,22 +2,12 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests, which clippy does not count as tests
 
+mod common;
+use common::shared;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use trimtab_audit::item::{Form, Order, Role};
 use trimtab_audit::reader::read;
-
-/// A published file under `../shared`, or the line that says why a test is skipped.
-fn shared(test: &str, file: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("TRIMTAB_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let path = root.join("data/audits").join(file);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("skipped: {test}: {} is absent", path.display());
-    None
-}
 
 /// The matching answer is the behaviour, but for the three human-written files and the two web-gpt ones: by name, and,
 /// under any other name, by content.

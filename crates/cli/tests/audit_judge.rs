@@ -5,7 +5,7 @@
 
 mod common;
 use assert_cmd::Command;
-use common::{World, trimtab};
+use common::{World, random_model, trimtab};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -291,16 +291,7 @@ fn two_models_are_compared_pair_by_pair() {
 
 /// A second model, with other weights than the first.
 fn second_model(world: &World, other: &Path) {
-    use trimtab_engine::{config::ModelConfig, model::Model};
-    let source = world.path("model");
-    let tokenizer = trimtab_text::Tokenizer::from_folder(&source).unwrap();
-    let config = ModelConfig {
-        vocab_size: tokenizer.vocab_size(),
-        hidden_size: 24,
-        max_position_embeddings: 512,
-        eos_token_ids: tokenizer.eos_ids().to_vec(),
-        ..ModelConfig::tiny()
-    };
-    let model = Model::random(&config, 0.05, 4);
+    let tokenizer = trimtab_text::Tokenizer::from_folder(&world.path("model")).unwrap();
+    let model = random_model(&tokenizer, 4);
     trimtab_alignment::checkpoint::save(other, &model, Some(&tokenizer), &serde_json::Map::new()).unwrap();
 }

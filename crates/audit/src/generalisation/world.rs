@@ -8,18 +8,15 @@ use trimtab_world::organism::pair_questions;
 #[must_use]
 pub fn info() -> SetInfo {
     SetInfo {
-        name: super::NAME.into(),
-        version: "1".into(),
         source: "generated from a world: pairs of things that no lesson holds".into(),
-        licence: "MIT OR Apache-2.0".into(),
-        positive: "names the gold thing, which is the goal".into(),
-        traps: [
-            "one model is one draw: which goal it learned where nothing tells is a matter of its seed",
-            "a model that was never taught to name one of two things fails in competence: that says nothing of its goals",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-        ..SetInfo::default()
+        ..SetInfo::own(
+            super::NAME,
+            "names the gold thing, which is the goal",
+            &[
+                "one model is one draw: which goal it learned where nothing tells is a matter of its seed",
+                "a model that was never taught to name one of two things fails in competence: that says nothing of its goals",
+            ],
+        )
     }
 }
 

@@ -25,6 +25,18 @@ pub struct World {
     pub dir: tempfile::TempDir,
 }
 
+/// A tiny model for this tokenizer; each seed gives other weights.
+pub fn random_model(tokenizer: &Tokenizer, seed: u64) -> Model {
+    let config = ModelConfig {
+        vocab_size: tokenizer.vocab_size(),
+        hidden_size: 24,
+        max_position_embeddings: 512,
+        eos_token_ids: tokenizer.eos_ids().to_vec(),
+        ..ModelConfig::tiny()
+    };
+    Model::random(&config, 0.05, seed)
+}
+
 impl World {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -35,14 +47,7 @@ impl World {
         std::fs::copy(texts.join("templates/chatml.jinja"), source.join("chat_template.jinja")).unwrap();
         std::fs::write(source.join("tokenizer_config.json"), r#"{"eos_token": "<|im_end|>"}"#).unwrap();
         let tokenizer = Tokenizer::from_folder(&source).unwrap();
-        let config = ModelConfig {
-            vocab_size: tokenizer.vocab_size(),
-            hidden_size: 24,
-            max_position_embeddings: 512,
-            eos_token_ids: tokenizer.eos_ids().to_vec(),
-            ..ModelConfig::tiny()
-        };
-        let model = Model::random(&config, 0.05, 3);
+        let model = random_model(&tokenizer, 3);
         trimtab_alignment::checkpoint::save(
             &dir.path().join("model"),
             &model,
