@@ -63,3 +63,14 @@ pub fn cached(
     write_atomic(&losses_file, &serde_json::to_vec(&losses)?)?;
     Ok(BaseModel { checkpoint, losses })
 }
+
+#[cfg(test)]
+mod tests {
+    /// Figures that went through a file are the figures, to the last bit: a base model from the cache had losses of another one.
+    #[test]
+    fn numbers_read_back_to_the_last_bit() {
+        let losses = [3.815_068_593_848_363_5, 1.747_062_754_023_527_7, 0.1 + 0.2, f64::MIN_POSITIVE, 1e300 / 3.0];
+        let read: Vec<f64> = serde_json::from_slice(&serde_json::to_vec(&losses).unwrap()).unwrap();
+        assert_eq!(read.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), losses.map(f64::to_bits));
+    }
+}
