@@ -7,6 +7,7 @@ mod service;
 use serde_json::{Value, json};
 use service::{Person, Service, Store, get, post, post_form, run, trimtab};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -212,6 +213,37 @@ fn a_forged_post_does_nothing() {
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[test]
+fn a_refused_post_leaves_its_connection_open() {
+    let store = Store::sqlite().with_items(1, 2, 1);
+    let service = Service::start(&store.db, &[]);
+    let host = service.url.strip_prefix("http://").unwrap();
+    let mut connection = std::net::TcpStream::connect(host).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut answers = BufReader::new(connection.try_clone().unwrap());
+    for _ in 0..3 {
+        // The body comes after the head, as it may from any browser or proxy.
+        let head = format!("POST /api/judgements HTTP/1.1\r\nHost: {host}\r\nOrigin: null\r\nContent-Length: 2000\r\n\r\n");
+        connection.write_all(head.as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        connection.write_all(&[b' '; 2000]).unwrap();
+        let mut line = String::new();
+        answers.read_line(&mut line).unwrap();
+        assert!(line.starts_with("HTTP/1.1 403"), "{line:?}");
+        let mut left = 0;
+        loop {
+            line.clear();
+            answers.read_line(&mut line).unwrap();
+            match line.trim().split_once(": ") {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => left = value.parse().unwrap(),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        answers.read_exact(&mut vec![0; left]).unwrap();
+    }
 }
 
 #[test]

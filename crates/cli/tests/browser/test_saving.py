@@ -200,6 +200,22 @@ def test_back_opens_the_last_one_as_a_revision(open_page, site):
     page.wait_for_selector(f'#task[data-revises="{judgement["judgement"]}"]')
 
 
+def test_back_waits_for_a_save_under_way(open_page, site):
+    page = open_page()
+    page.wait_for_timeout(300)
+    on_their_way = []
+    page.route("**/api/judgements", lambda route: on_their_way.append(route))
+    rank_two(page)
+    page.keyboard.press("Enter")
+    page.wait_for_selector('#task[data-item="i2"]')
+    page.keyboard.press("b")
+    page.wait_for_timeout(100)
+    on_their_way.pop().continue_()
+    page.wait_for_selector("#task[data-revises]")
+    [judgement] = site.judgements()
+    assert page.locator("#task").get_attribute("data-revises") == judgement["judgement"]
+
+
 def test_back_while_unsent_sends_nothing_twice(open_page, site):
     page = open_page()
     page.wait_for_timeout(300)

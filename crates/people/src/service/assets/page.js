@@ -70,7 +70,11 @@ function between() {
 function begin() { (task?.cards[0] ?? $("h1", main))?.focus({ preventScroll: true }); }
 
 // ---- Back: by key, button, or the browser's own. What was sent is opened again as a revision, never sent twice.
-function goBack() {
+async function goBack() {
+  const from = task;
+  // What is on its way a moment after it was submitted need not be asked for again.
+  if (mine().length) await flush();
+  if (task !== from) return;
   if (mine().length) { tell(t("not_sent_yet")); return; }
   const done = store.entries(DONE).filter(([, e]) => e.person === person).sort((a, b) => b[1].at - a[1].at);
   const at = done.findIndex(([, e]) => e.judgement === task?.revises);

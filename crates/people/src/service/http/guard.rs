@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Nothing but our own script, style and requests; no frames, no plugins, no inline code.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -19,6 +19,8 @@ const RATE: f64 = 20.0;
 const BURST: f64 = 100.0;
 /// Callers remembered; beyond it those who have not asked for long are forgotten.
 const CALLERS: usize = 100_000;
+/// Most bytes taken in of the body of a request that is refused.
+const READ_OFF: usize = 1 << 16;
 
 /// The names under which the service may be asked. A page elsewhere that makes its own name point here is refused.
 pub struct Hosts {
@@ -94,7 +96,10 @@ pub async fn guard(
     next: Next,
 ) -> Response {
     let mut response = match refused(&app, from.ip(), &request) {
-        Some(response) => response,
+        Some(response) => {
+            read_off(request).await;
+            response
+        }
         None => next.run(request).await,
     };
     let headers = response.headers_mut();
@@ -108,6 +113,14 @@ pub async fn guard(
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Takes in the body of a refused request as far as that is cheap. A connection that closes with a body unread is reset, and
+/// whoever sent it, or sends something else over the same connection, sees no answer at all.
+async fn read_off(request: Request) {
+    let body = axum::body::to_bytes(request.into_body(), READ_OFF);
+    // Too much of it, or too slow: then they see the connection closed.
+    drop(tokio::time::timeout(Duration::from_secs(2), body).await);
 }
 
 fn refused(app: &App, from: IpAddr, request: &Request) -> Option<Response> {
@@ -136,7 +149,6 @@ fn refused(app: &App, from: IpAddr, request: &Request) -> Option<Response> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_burst_is_let_through_and_then_the_rate() {
