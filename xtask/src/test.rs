@@ -11,7 +11,7 @@ use crate::shell::{self, Stream};
 use crate::{debian, model, python};
 
 /// What the tests' Python is for: reading our files back with the format's own reader.
-const TEST_PACKAGES: &str = "numpy>=1.26,<3\nsafetensors==0.8.0\npytest==9.2.0\nplaywright==1.65.2\naxe-playwright-python==0.1.8\ninspect-ai==0.3.285\n";
+const TEST_PACKAGES: &str = "numpy>=1.26,<3\nsafetensors==0.8.0\npytest==9.2.0\nplaywright==1.65.2\naxe-playwright-python==0.1.8\ninspect-ai==0.3.285\njsonschema==4.26.0\n";
 
 /// Folders of valid files that a fuzz target of that name starts from, besides what it found in earlier runs.
 const FUZZ_SEEDS: [(&str, &str); 6] = [

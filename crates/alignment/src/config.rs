@@ -2,12 +2,13 @@
 
 use crate::error::Error;
 use crate::labels::Labels;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trimtab_engine::lora::{LoraConfig, Module};
 use trimtab_engine::optim::{AdamWConfig, Schedule};
 
 /// Everything a run is told.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Name of the run, and of its folder.
@@ -44,7 +45,7 @@ fn one() -> u64 {
 }
 
 /// Where the starting checkpoint comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSource {
     /// A folder, a .gguf file, a hub id, or `pip:PACKAGE==VERSION`.
@@ -55,7 +56,7 @@ pub struct ModelSource {
 }
 
 /// Paths of the data, or `hf://datasets/ORG/NAME/FILE`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
     /// Prompt–answer pairs for stage 1; their prompts are those of stages 2 and 5.
@@ -68,7 +69,7 @@ pub struct Data {
 }
 
 /// What is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Train {
     /// `lora`, or `full` for the parameters themselves.
@@ -94,7 +95,7 @@ pub struct Train {
 }
 
 /// The two ways to train.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TrainKind {
     /// Low-rank adapters.
@@ -140,7 +141,7 @@ impl Train {
 }
 
 /// Stage 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sft {
     /// Passes over the training demonstrations.
@@ -177,7 +178,7 @@ impl Default for Sft {
 }
 
 /// Stage 2.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sample {
     /// How many prompts; 0 takes all.
@@ -199,7 +200,7 @@ impl Default for Sample {
 }
 
 /// Stage 3.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rank {
     /// Rank the sampled answers with this judge: `reference`, `longer`, `shorter`, `command:PROGRAM ARGS`, or `none`.
@@ -213,7 +214,7 @@ impl Default for Rank {
 }
 
 /// Stage 4.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reward {
     /// Passes over the training rankings; more than one overfits (InstructGPT, section 3.5).
@@ -255,7 +256,7 @@ impl Default for Reward {
 }
 
 /// Stage 5.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ppo {
     /// PPO steps, each of `episodes` answers.

@@ -10,12 +10,13 @@
 use crate::error::Error;
 use crate::loss::SoftPair;
 use crate::reward::Ranked;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use trimtab_stats::{CrowdRanking, CrowdSettings, GroupRanking, Measured, NoCrowdFit, crowd_plackett_luce};
 
 /// What a reward model learns from several people.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Labels {
     /// Every ranking, as it was given.

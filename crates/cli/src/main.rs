@@ -9,6 +9,7 @@ mod next;
 mod people_run;
 mod pipeline;
 mod press;
+mod schema;
 mod settings;
 mod simulate;
 mod sweep;

@@ -5,10 +5,12 @@
 //! to the store as priorities, which a service that runs takes over at its next request.
 
 use crate::commands::people::of_run;
+use crate::commands::print_json;
 use crate::failure::Usage;
 use crate::world_run::load;
 use anyhow::{Context, Result};
 use clap::Args;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use trimtab_alignment::checkpoint::Checkpoint;
 use trimtab_alignment::config::Config;
@@ -35,6 +37,9 @@ pub struct Next {
     /// Items to list.
     #[arg(long, value_name = "N", default_value_t = 10)]
     show: usize,
+    /// The list as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command.
@@ -84,7 +89,13 @@ pub fn run(c: &Next, quiet: bool) -> Result<()> {
             models.len()
         );
     }
-    for (item, disagreement) in found.iter().take(c.show) {
+    let shown = found.iter().take(c.show);
+    if c.json {
+        let items: Vec<_> =
+            shown.map(|(item, disagreement)| json!({"item": item, "disagreement": disagreement})).collect();
+        return print_json(&json!({"store": store, "placed": found.len(), "left_out": left_out, "first": items}));
+    }
+    for (item, disagreement) in shown {
         println!("{disagreement:.4}  {item}");
     }
     Ok(())

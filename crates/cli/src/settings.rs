@@ -4,6 +4,7 @@ use crate::failure::Usage;
 use crate::world_run::WorldRun;
 use anyhow::{Context, Result};
 use clap::Args;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use trimtab_alignment::config::Config;
@@ -23,6 +24,9 @@ pub struct Settings {
     /// Folder that holds run folders.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub runs: PathBuf,
+    /// Results as JSON on standard output; progress stays on standard error.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Settings, resolved: those of every run, and those of a run on the world.
@@ -37,7 +41,7 @@ pub struct Resolved {
 }
 
 /// A sweep: one run for each value and seed. Runs of one seed share the stages before the first that the key touches.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
     /// The setting, such as `people.agreement`.
@@ -62,8 +66,8 @@ impl Sweep {
 }
 
 impl Resolved {
-    /// As TOML, in the sections of a config file.
-    pub fn show(&self) -> Result<String> {
+    /// In the sections of a config file.
+    pub fn table(&self) -> Result<toml::Table> {
         let mut table = toml::Table::try_from(&self.config)?;
         if let Some(world) = &self.world {
             // They are the run's own files, not settings.
@@ -74,7 +78,7 @@ impl Resolved {
         if let Some(sweep) = &self.sweep {
             table.insert("sweep".into(), toml::Value::try_from(sweep)?);
         }
-        Ok(toml::to_string(&table)?)
+        Ok(table)
     }
 }
 

@@ -1,8 +1,10 @@
 //! A sweep over one setting and several seeds: a run folder for each, and one page over all of them.
 
+use crate::commands::print_json;
 use crate::pipeline::{self, Which};
 use crate::settings::{Settings, Sweep};
 use anyhow::{Context, Result};
+use serde_json::json;
 use std::path::Path;
 use trimtab_report::{Run, SweepPoint};
 use trimtab_run::write_atomic;
@@ -43,6 +45,10 @@ pub fn run(settings: &Settings, sweep: &Sweep, quiet: bool) -> Result<()> {
     write_atomic(&page, trimtab_report::sweep(&name, &sweep.key, &points).as_bytes())?;
     if !quiet {
         eprintln!("sweep: {}", page.display());
+    }
+    if settings.json {
+        let runs = points.iter().map(|p| json!({"value": p.value, "seed": p.seed, "run": p.run.name}));
+        print_json(&json!({"sweep": all, "page": page, "metrics": metrics, "runs": runs.collect::<Vec<_>>()}))?;
     }
     Ok(())
 }

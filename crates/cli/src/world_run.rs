@@ -6,6 +6,7 @@ use crate::people_run::at_most_nine;
 use crate::pipeline::write_rankings;
 use crate::simulate::turns;
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use trimtab_text::record::{Answer, Prompt, Ranking, Samples};
 use trimtab_world::{Holder, Pretrain, Truth, World, WorldConfig, gold};
 
 /// What a run on the world is told beyond the settings of every run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorldRun {
     /// The world.
@@ -37,7 +38,7 @@ pub struct WorldRun {
 }
 
 /// The evaluation of checkpoints.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Evaluation {
     /// Items in each cell.

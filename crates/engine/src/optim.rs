@@ -7,10 +7,11 @@
 
 use crate::kernels::adamw::{AdamStep, adamw};
 use crate::model::{Grads, Model};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The constants of AdamW.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamWConfig {
     /// Decay of the first moment.
@@ -98,7 +99,7 @@ pub fn clip_scale(norm: f64, limit: f64) -> f64 {
 }
 
 /// How the learning rate moves after warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
     /// Stays.

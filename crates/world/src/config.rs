@@ -2,10 +2,11 @@
 
 use crate::error::Error;
 use crate::lexicon::ENTITIES;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of a world. Absent keys take their defaults; unknown ones are errors.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorldConfig {
     /// People, each with four facts.
@@ -55,7 +56,7 @@ pub struct WorldConfig {
 }
 
 /// Relative weights of the kinds of prompts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mix {
     /// Questions about facts.

@@ -12,6 +12,7 @@
 use crate::error::Error;
 use crate::lexicon::words;
 use crate::tokenizer::{end_id, tokenizer_files, vocab_size};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -79,7 +80,7 @@ pub fn size(name: &str) -> Result<ModelConfig, Error> {
 }
 
 /// Settings of pretraining.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pretrain {
     /// Name of a size.

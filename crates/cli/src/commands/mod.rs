@@ -2,6 +2,7 @@
 
 mod audit;
 mod bench;
+mod data;
 mod generate;
 mod model;
 mod organism;
@@ -17,8 +18,13 @@ use crate::pipeline::{self, Which};
 use crate::settings::{Settings, cache_folder};
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use trimtab_alignment::checkpoint::{self, Checkpoint};
+use trimtab_run::Metric;
 
 /// What trimtab can do.
 #[derive(Debug, Subcommand)]
@@ -76,6 +82,9 @@ pub enum Command {
     /// The synthetic world, whose truth is known.
     #[command(subcommand)]
     World(world::Command),
+    /// Data files: look before a run reads them.
+    #[command(subcommand)]
+    Data(data::Command),
     /// What a model gets wrong that training is known to teach, with intervals, controls, and "not measurable" where it is so.
     ///
     /// Example: trimtab audit runs/world:ppo --fail-on 'regressive.before.drawn>0.1'
@@ -93,7 +102,7 @@ pub enum Command {
     ///
     /// Example: trimtab compare runs/smollm2 runs/plain --out compare.html
     Compare(report::Compare),
-    /// Settings: show them resolved, or check them.
+    /// Settings: show them resolved, check them, or describe them to an editor.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Timings for `bench/peers`.
@@ -129,9 +138,17 @@ pub enum Ranks {
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Every setting, resolved, as TOML.
+    ///
+    /// Example: trimtab config show --set ppo.beta=0.1
     Show(Settings),
     /// Says whether the settings can be right.
+    ///
+    /// Example: trimtab config check --config configs/smollm2.toml
     Check(Settings),
+    /// The JSON Schema of a config file: every key with its type, default and meaning, for editors and programs.
+    ///
+    /// Example: trimtab config schema > trimtab.schema.json; then `#:schema trimtab.schema.json` as a config's first line
+    Schema,
 }
 
 /// A model to load.
@@ -164,12 +181,35 @@ impl ModelArg {
     }
 }
 
+/// A command's results, for programs.
+pub fn print_json(results: &impl Serialize) -> Result<()> {
+    Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(results)?)?)
+}
+
+/// What a run has come to: of every stage the last value of each metric, and what it dropped.
+fn run_figures(folder: &Path) -> Result<Value> {
+    let run = trimtab_report::Run::load(folder)?;
+    let counters = |stage: &str| run.manifest.as_ref().and_then(|m| m.stages.get(stage)).map(|s| &s.counters);
+    let of_stages = run.stages.iter().map(|(stage, metrics)| (*stage, metrics));
+    let stages: BTreeMap<&str, Value> = of_stages
+        .chain([("evaluation", &run.evaluation)])
+        .filter(|(_, metrics)| !metrics.is_empty())
+        .map(|(stage, metrics)| {
+            let last: BTreeMap<&str, &Metric> = metrics.iter().map(|m| (m.name.as_str(), m)).collect();
+            (stage, json!({"metrics": last, "dropped": counters(stage)}))
+        })
+        .collect();
+    let report = folder.join("report.html");
+    Ok(json!({"run": folder, "report": report.exists().then_some(report), "stages": stages}))
+}
+
 /// Runs a command.
 pub fn run(command: &Command, quiet: bool) -> Result<()> {
     let stages_with = |settings: &Settings, web: Option<&Web>, which| {
         let resolved = settings.resolve()?;
         let folder = settings.folder(&resolved.config);
-        pipeline::run(&resolved.config, resolved.world.as_ref(), web, &folder, which, quiet)
+        pipeline::run(&resolved.config, resolved.world.as_ref(), web, &folder, which, quiet)?;
+        if settings.json { print_json(&run_figures(&folder)?) } else { Ok(()) }
     };
     let stages = |settings: &Settings, which| stages_with(settings, None, which);
     match command {
@@ -197,15 +237,20 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::Score(c) => score::score(c, quiet),
         Command::People(c) => people::run(c, quiet),
         Command::World(c) => world::run(c, quiet),
+        Command::Data(c) => data::run(c),
         Command::Audit(a) => audit::run(a, quiet),
         Command::Oversee(c) => oversee::run(c),
         Command::Report(r) => report::report(r),
         Command::Compare(c) => report::compare(c),
         Command::Config(ConfigCommand::Show(s)) => {
-            use std::io::Write;
-            Ok(write!(std::io::stdout(), "{}", s.resolve()?.show()?)?)
+            let table = s.resolve()?.table()?;
+            if s.json { print_json(&table) } else { Ok(write!(std::io::stdout(), "{}", toml::to_string(&table)?)?) }
         }
-        Command::Config(ConfigCommand::Check(s)) => s.resolve().map(|_| ()),
+        Command::Config(ConfigCommand::Check(s)) => {
+            let name = s.resolve()?.config.name;
+            if s.json { print_json(&json!({"config": name, "sound": true})) } else { Ok(()) }
+        }
+        Command::Config(ConfigCommand::Schema) => print_json(&crate::schema::schema()?),
         Command::Bench(c) => bench::run(c),
     }
 }

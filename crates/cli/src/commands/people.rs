@@ -1,8 +1,11 @@
 //! `trimtab people`: the annotation service and its store.
 
+use super::print_json;
 use crate::failure::Usage;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use trimtab_people::service::desk::{Desk, rebuild};
@@ -67,7 +70,13 @@ pub enum Command {
     /// Checks the log from its first event and writes the tables anew from it.
     ///
     /// Example: trimtab people rebuild --db postgres://localhost/team
-    Rebuild(Store),
+    Rebuild {
+        #[command(flatten)]
+        store: Store,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// The description of the service for programs, as `docs/openapi.json` has it.
     #[command(hide = true)]
     Openapi,
@@ -121,6 +130,9 @@ pub fn of_run(run: &Path) -> PathBuf {
 pub struct Serve {
     #[command(flatten)]
     store: Store,
+    /// Results as JSON on standard output.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     pub door: DoorArgs,
     /// Seconds that a task is held for somebody who does nothing.
@@ -181,6 +193,9 @@ pub struct Invite {
     url: String,
     #[command(flatten)]
     store: Store,
+    /// Results as JSON on standard output.
+    #[arg(long)]
+    json: bool,
 }
 
 /// What somebody may do.
@@ -211,6 +226,9 @@ pub struct Import {
     overlap: u32,
     #[command(flatten)]
     store: Store,
+    /// Results as JSON on standard output.
+    #[arg(long)]
+    json: bool,
 }
 
 /// What a file to import is.
@@ -262,6 +280,9 @@ pub struct Export {
     anonymous: bool,
     #[command(flatten)]
     store: Store,
+    /// What was written, as JSON on standard output.
+    #[arg(long)]
+    json: bool,
 }
 
 /// `people report`.
@@ -287,12 +308,17 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
                 RoleArg::Admin => Role::Admin,
             };
             desk.ask_now(move |state, _| decide::invite(state, &name, role, quota, &token))?;
-            println!("{}/join?invite={of_link}", c.url.trim_end_matches('/'));
+            let link = format!("{}/join?invite={of_link}", c.url.trim_end_matches('/'));
+            if c.json {
+                return print_json(&json!({"name": c.name, "link": link}));
+            }
+            println!("{link}");
             Ok(())
         }
         Command::Import(c) => bring(c, quiet),
         Command::Export(c) => {
             let desk = Desk::open(c.store.known()?)?;
+            let mut written = Vec::new();
             for file in &c.files {
                 let format = export::Format::of_file(file).ok_or_else(|| {
                     let known: Vec<&str> = export::FILES.iter().map(|(file, _)| *file).collect();
@@ -312,8 +338,9 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
                 if !quiet {
                     eprintln!("{}: {} bytes", path.display(), bytes.len());
                 }
+                written.push(json!({"path": path, "bytes": bytes.len()}));
             }
-            Ok(())
+            if c.json { print_json(&json!({"files": written})) } else { Ok(()) }
         }
         Command::Report(c) => {
             use std::io::Write;
@@ -335,9 +362,15 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         }
         Command::Next(c) => crate::next::run(c, quiet),
         Command::Simulate(c) => crate::simulate::run(c, quiet),
-        Command::Rebuild(store) => {
+        Command::Rebuild { store, json } => {
             let mut log = store.known()?;
             let found = rebuild(&mut *log)?;
+            if *json {
+                let place = log.place();
+                return print_json(
+                    &json!({"store": place, "events": found.events, "rows": found.rows, "same": found.same}),
+                );
+            }
             let same = if found.same { "as they were before" } else { "which were not as the log says before" };
             println!("{}: {} events, all in order; {} rows, {same}", log.place(), found.events, found.rows);
             Ok(())
@@ -372,7 +405,11 @@ fn serve(c: &Serve, quiet: bool) -> Result<()> {
     })?;
     let service = Service::bind(desk, &c.door.door()?)?;
     // To standard output, so that a script can read it; the rest is for the eye.
-    println!("{}", service.owner_link);
+    if c.json {
+        print_json(&json!({"link": service.owner_link, "url": service.url, "store": c.store.url()}))?;
+    } else {
+        println!("{}", service.owner_link);
+    }
     if !quiet {
         eprintln!(
             "Open this link to work and to see how it goes. Others: `trimtab people invite NAME --url {}`. Store: {}. Ctrl-C stops.",
@@ -416,8 +453,15 @@ fn bring(c: &Import, quiet: bool) -> Result<()> {
     let desk = c.store.desk()?;
     let import::Found { items, given, left_out } = found;
     let done = desk.ask_now(move |state, _| decide::import(state, items, given, from.name()))?;
+    let ((added, there), (brought, before)) = (done.items, done.rankings);
+    if c.json {
+        let dropped: BTreeMap<_, _> = left_out.iter().map(|(what, n)| (what.to_string(), n)).collect();
+        print_json(&json!({
+            "store": c.store.url(), "items": {"added": added, "there_already": there},
+            "rankings": {"brought": brought, "there_already": before}, "left_out": dropped,
+        }))?;
+    }
     if !quiet {
-        let ((added, there), (brought, before)) = (done.items, done.rankings);
         eprintln!("{}: {added} items added, {there} there already", c.store.url());
         if brought + before > 0 {
             eprintln!("{brought} rankings brought, {before} there already");

@@ -1,7 +1,9 @@
 //! `trimtab report RUN` and `trimtab compare RUN RUN`.
 
+use super::print_json;
 use anyhow::Result;
 use clap::Args;
+use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use trimtab_report::Run;
@@ -16,6 +18,9 @@ pub struct Report {
     /// Where the page goes; RUN/report.html if not given.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Where it is, as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Two runs to compare.
@@ -30,20 +35,26 @@ pub struct Compare {
     /// Where the page goes.
     #[arg(long, value_name = "FILE", default_value = "compare.html")]
     pub out: PathBuf,
+    /// Where it is, as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Writes the report of a run and prints where it is.
 pub fn report(args: &Report) -> Result<()> {
     let page = trimtab_report::report(&Run::load(&args.run)?);
-    write(&args.out.clone().unwrap_or_else(|| args.run.join("report.html")), &page)
+    write(&args.out.clone().unwrap_or_else(|| args.run.join("report.html")), &page, args.json)
 }
 
 /// Writes the comparison of two runs and prints where it is.
 pub fn compare(args: &Compare) -> Result<()> {
-    write(&args.out, &trimtab_report::compare(&Run::load(&args.first)?, &Run::load(&args.second)?))
+    write(&args.out, &trimtab_report::compare(&Run::load(&args.first)?, &Run::load(&args.second)?), args.json)
 }
 
-fn write(path: &Path, page: &str) -> Result<()> {
+fn write(path: &Path, page: &str, as_json: bool) -> Result<()> {
     write_atomic(path, page.as_bytes())?;
+    if as_json {
+        return print_json(&json!({"page": path}));
+    }
     Ok(writeln!(std::io::stdout(), "{}", path.display())?)
 }

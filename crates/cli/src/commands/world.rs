@@ -55,6 +55,9 @@ pub enum Command {
         /// The folder.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// The files written, as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Trains a base model on the world's corpus, from random weights, and saves it as a checkpoint folder.
     ///
@@ -65,6 +68,9 @@ pub enum Command {
         /// The checkpoint folder; one under this name is replaced.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// Its figures are JSON in any case.
+        #[arg(long, hide = true)]
+        json: bool,
     },
     /// Makes a model with a planted property from a base model of the world, and checks that the property is there.
     ///
@@ -196,13 +202,18 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
                 }
             }
         }
-        Command::Export { settings, out: folder } => {
+        Command::Export { settings, out: folder, json } => {
             let (world, _) = settings.resolve()?;
-            for file in world.export(folder)? {
-                writeln!(out, "{}", file.display())?;
+            let files = world.export(folder)?;
+            if *json {
+                writeln!(out, "{:#}", json!({"files": files}))?;
+            } else {
+                for file in files {
+                    writeln!(out, "{}", file.display())?;
+                }
             }
         }
-        Command::Pretrain { settings, out: folder } => {
+        Command::Pretrain { settings, out: folder, .. } => {
             let (world, pretrain) = settings.resolve()?;
             let corpus = world.corpus();
             let mut progress = Progress::new("pretrain", 0, pretrain.steps, "tok", quiet);

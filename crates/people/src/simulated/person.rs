@@ -2,13 +2,14 @@
 
 use super::Perceived;
 use crate::Error;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// One kind of person: how many there are, and how each of them judges. The formula is in [`crate::simulated`].
 ///
 /// The default is one able person without biases or a limit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Person {
     /// Number of people of this kind.
@@ -148,7 +149,7 @@ impl Person {
 ///
 /// In TOML each kind is a table, `[….kinds.NAME]`, whose missing keys are those of [`Person::default`]. Kinds that are
 /// given replace the whole default crowd.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Crowd {
     /// People per item; everyone, where there are fewer.
