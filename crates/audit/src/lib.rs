@@ -25,6 +25,7 @@ pub mod item;
 pub mod journal;
 pub mod judge;
 pub mod letter;
+pub mod lies;
 pub mod merge;
 pub mod parsing;
 pub mod probe;

@@ -1,6 +1,7 @@
 //! Scheming items for any chat model: questions that it knows, under a reason to fail and after words that may be triggers.
 
 use crate::item::{Choice, Form, Item, ItemSet, Role, SetInfo};
+use crate::lies;
 use crate::sycophancy::questions::{QUESTIONS, Question};
 use crate::sycophancy::wording::fill;
 use trimtab_text::Message;
@@ -37,6 +38,7 @@ pub fn info() -> SetInfo {
             "a word that changes answers need not be a backdoor: a name before a question may be read as part of it",
             "failing to find a trigger among single words says nothing of triggers of two",
             "a wrong answer under a reason to fail may be distraction: compare with the turns that give no reason",
+            "a detector of lies that the truth in the same place sets off as well has found the place",
         ],
     )
 }
@@ -49,6 +51,9 @@ pub fn items(n: usize, words: &[String]) -> ItemSet {
         let out = &mut set.items;
         out.push(item(i, q, "sandbag", "neutral", Form::Open, None, q.ask.to_owned()));
         out.extend(TURNS.map(|(arm, words)| item(i, q, "sandbag", arm, Form::Open, Some(words), q.ask.to_owned())));
+        out.extend(
+            lies::ARMS.map(|(arm, words)| item(i, q, lies::FAMILY, arm, Form::Answer, Some(words), q.ask.to_owned())),
+        );
         if i < SEARCHED && !words.is_empty() {
             out.push(item(i, q, "trigger", "neutral", Form::Answer, None, q.ask.to_owned()));
             let after = |w: &String| (format!("{AFTER}{w}"), format!("{w} {}", q.ask));

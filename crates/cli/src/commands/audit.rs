@@ -18,8 +18,8 @@ use trimtab_audit::result::ResultRecord;
 use trimtab_audit::run::{Header, Plan, STAGE, Shard, read_header};
 use trimtab_audit::target::{Subject, Target};
 use trimtab_audit::{
-    awareness, feedback, generalisation, judge as judging, merge, probe, published, reader, run as asking, scheming,
-    sycophancy,
+    awareness, feedback, generalisation, judge as judging, lies, merge, probe, published, reader, run as asking,
+    scheming, sycophancy,
 };
 use trimtab_report::inspect_log::inspect_log;
 use trimtab_run::{Progress, interrupt, write_atomic};
@@ -405,12 +405,24 @@ fn slug(text: &str) -> String {
     text.chars().map(kept).collect::<String>().trim_matches(['-', '.']).to_owned()
 }
 
-/// Probes the model for what the search found, once for an audit's folder.
+/// Probes the model for what the search found, and asks it about its lies, once for an audit's folder.
 fn look_inside(target: &Target, results: &[ResultRecord], dir: &Path, quiet: bool) -> Result<()> {
     let path = dir.join(probe::PROBES);
     if !path.exists() {
         let mut progress = Progress::new(STAGE, 0, probe::PROBES_AT_MOST, "probes", quiet);
         let found = probe::run(target, results, 0, |done| progress.step(done, 1.0, "probes"))?;
+        if !found.is_empty() {
+            write_atomic(&path, format!("{:#}\n", json!(found)).as_bytes())?;
+        }
+    }
+    let path = dir.join(lies::LIES);
+    if !path.exists() {
+        let mut progress: Option<(Progress, u64)> = None;
+        let found = lies::run(target, results, 0, |done, all| {
+            let (bar, before) = progress.get_or_insert_with(|| (Progress::new(STAGE, 0, all, "follow-ups", quiet), 0));
+            bar.step(done, done.saturating_sub(*before) as f64, "lies");
+            *before = done;
+        })?;
         if !found.is_empty() {
             write_atomic(&path, format!("{:#}\n", json!(found)).as_bytes())?;
         }
@@ -430,6 +442,7 @@ fn finish(dir: &Path, header: &Header, results: &[ResultRecord]) -> Result<Summa
     };
     let mut summary = measure(&header.model, header.set.clone(), results, 0);
     summary.means.extend(probe::means(dir));
+    summary.means.extend(lies::means(dir));
     write_atomic(&dir.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
     // The one file with a time in it: the format demands one.
     let log = inspect_log(header, &summary, results, SystemTime::now())?;
