@@ -11,21 +11,16 @@ the verdict's text is made from. Exit code 1 if fewer than 0.9 of the decided ve
 """
 import argparse
 import json
-import math
 import pathlib
 import subprocess
 import sys
 import time
 
+from over_seeds import wilson
+
 TWINS = {"locked": "alignment_failure", "weak": "capability_failure"}
 VERDICTS = ["alignment_failure", "capability_failure", "undetermined"]
 RIGHT, UNDETERMINED = 0.9, 0.2
-
-
-def wilson(x, n, z=1.959964):
-    """The interval of x of n, as crates/stats/src/wilson.rs has it."""
-    centre, half = (x + z * z / 2) / (n + z * z), z / (n + z * z) * math.sqrt(x * (n - x) / n + z * z / 4)
-    return max(centre - half, 0), min(centre + half, 1)
 
 
 def share(x, n):
