@@ -1,5 +1,7 @@
 //! Audits of the run's checkpoints: each figure with its counts and its control, and what could not be measured.
 
+use super::judged::judged;
+use super::pressed::pressed;
 use super::section;
 use crate::chart::captioned;
 use crate::chart::dots::{Row, dots};
@@ -15,7 +17,7 @@ use trimtab_stats::Rate;
 /// The section; nothing where no audit was made, since a run need not have one.
 #[must_use]
 pub fn audits(run: &Run) -> String {
-    if run.audits.is_empty() {
+    if run.audits.is_empty() && run.judged.is_empty() {
         return String::new();
     }
     let mut body = aside(
@@ -25,6 +27,7 @@ pub fn audits(run: &Run) -> String {
     for summary in &run.audits {
         body += &of_one(summary);
     }
+    body.extend(run.judged.iter().map(judged));
     body += &aside(
         "What this does not show",
         "Anything about items that are not asked, or about other seeds of training. A figure whose smallest detectable increase is large may miss what is there: no difference is then no finding.",
@@ -133,6 +136,7 @@ fn of_one(summary: &Summary) -> String {
     };
     let rows: Vec<Row> = summary.figures.iter().map(dot).collect();
     body += &summary.elicitation.as_ref().map(elicitation).unwrap_or_default();
+    body += &summary.outer.as_ref().map(pressed).unwrap_or_default();
     let row = |f: &Figure| {
         let none = || Cell::text("–");
         vec![
