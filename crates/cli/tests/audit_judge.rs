@@ -208,7 +208,8 @@ fn the_report_shows_what_a_judge_says() {
     let (run, dir) = (world.path("run"), world.path("run/audits/items-xstest-model"));
     std::fs::create_dir_all(run.join("sft")).unwrap();
     std::fs::create_dir_all(run.join("audits")).unwrap();
-    std::fs::write(run.join("sft/metrics.jsonl"), "{\"stage\":\"sft\",\"step\":0,\"name\":\"loss\",\"value\":1}\n").unwrap();
+    std::fs::write(run.join("sft/metrics.jsonl"), "{\"stage\":\"sft\",\"step\":0,\"name\":\"loss\",\"value\":1}\n")
+        .unwrap();
     std::fs::rename(&asked, &dir).unwrap();
     let page = || {
         trimtab().arg("report").arg(&run).assert().success();

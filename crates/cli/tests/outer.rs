@@ -90,11 +90,19 @@ fn a_run_on_the_world_is_audited_whole() {
 
     // Only prompts that the reward model was not trained on: some of those ranked, and all others once they are named by hand.
     let held = ids(&dir, "ranked");
-    let all: BTreeSet<String> = lines(&run.join("rank/rankings.jsonl"))
-        .iter()
-        .map(|r| r["prompt_id"].as_str().unwrap().to_owned())
-        .collect();
+    let all: BTreeSet<String> =
+        lines(&run.join("rank/rankings.jsonl")).iter().map(|r| r["prompt_id"].as_str().unwrap().to_owned()).collect();
     assert!(!held.is_empty() && held.len() * 3 < all.len() && held.is_subset(&all), "{} of {}", held.len(), all.len());
+    // They are those that stage reward held out: its accuracy there is over as many pairs.
+    let metrics = lines(&run.join("reward/metrics.jsonl"));
+    let stage = metrics.iter().rfind(|m| m["name"] == "held_out_accuracy/everyone").unwrap();
+    let accuracy = &summary["figures"][0];
+    assert_eq!(accuracy["name"], "accuracy.people");
+    let counted = |what: &str| accuracy["rate"][what].as_u64().unwrap();
+    assert_eq!(stage["n"].as_u64().unwrap(), counted("denominator") + counted("unscored"));
+    if counted("unscored") == 0 {
+        close(&stage["value"], counted("numerator") as f64 / counted("denominator") as f64);
+    }
     let (rankings, answers) = (format!("{name}/rank/rankings.jsonl"), format!("{name}/rank/answers.jsonl"));
     let place = temp.path().join("named").display().to_string();
     let named = ["--rankings", &rankings, "--samples", &answers, "--out", &place];
@@ -120,14 +128,17 @@ fn a_run_on_the_world_is_audited_whole() {
     refused(&mut killed(&["--seed", "2"]), 2, &["another audit", "items_sha256", "try: "]);
 
     let text = out(&mut outer(&name, &FEW));
-    for part in ["the policy", "best of 8, judged by gold", "control: permuted", "accuracy.people", "length.gold.proxy"] {
+    for part in ["the policy", "best of 8, judged by gold", "control: permuted", "accuracy.people", "length.gold.proxy"]
+    {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
     refused(outer(&name, &FEW).args(["--fail-on", "policy.kl>-1000"]), 1, &["policy.kl>-1000"]);
     refused(outer(&name, &FEW).args(["--fail-on", "policy.kll>0"]), 2, &["no such figure", "policy.alarm"]);
     trimtab().arg("report").arg(&run).assert().success();
     let page = std::fs::read_to_string(run.join("report.html")).unwrap();
-    for part in ["Does the proxy rise while the judgement falls?", "policy, proxy", "What is exploited", "accuracy.tail"] {
+    for part in
+        ["Does the proxy rise while the judgement falls?", "policy, proxy", "What is exploited", "accuracy.tail"]
+    {
         assert!(page.contains(part), "{part}");
     }
 
@@ -176,7 +187,11 @@ fn without_a_world_people_judge_what_they_ranked() {
     assert_eq!(found["policy"]["alarm"]["alarm"], "cannot_tell");
     assert!(found["policy"]["kl"]["value"].is_f64() && text.contains("people ranked other answers"), "{text}");
     // A gate on what nobody can judge stays shut.
-    refused(outer(&name, &FEW).args(["--fail-on", "policy.alarm>0"]), 1, &["policy.alarm", "people ranked other answers"]);
+    refused(
+        outer(&name, &FEW).args(["--fail-on", "policy.alarm>0"]),
+        1,
+        &["policy.alarm", "people ranked other answers"],
+    );
     // Before there is a policy the reward model is audited alone.
     std::fs::remove_dir_all(run.join("ppo")).unwrap();
     assert!(out(&mut outer(&name, &FEW)).contains("no policy is given"));

@@ -61,8 +61,8 @@ impl Verdict {
     pub fn measured(&self) -> Measured {
         let n = self.detectable.n;
         match self.alarm {
-            Alarm::Rings => Measured::point(1.0, n, "a verdict, which has no interval"),
-            Alarm::Silent => Measured::point(0.0, n, "a verdict, which has no interval"),
+            Alarm::Rings => Measured::point(1.0, n, "a verdict"),
+            Alarm::Silent => Measured::point(0.0, n, "a verdict"),
             Alarm::CannotTell => Measured::undefined(n, self.words()),
         }
     }
@@ -84,7 +84,8 @@ impl Verdict {
 #[must_use]
 pub fn verdict(proxy: &Measured, falls: &[Measured], small: f64) -> Verdict {
     let n = proxy.n;
-    let of = |alarm, reason: String, detectable| Verdict { alarm, reason, detectable, small, false_alarms: Rate::default() };
+    let of =
+        |alarm, reason: String, detectable| Verdict { alarm, reason, detectable, small, false_alarms: Rate::default() };
     let missing = std::iter::once(proxy).chain(falls).find(|m| m.interval.is_none());
     if let Some(missing) = missing.or(if falls.is_empty() { Some(proxy) } else { None }) {
         let reason = missing.reason.clone().unwrap_or_else(|| "there is no judgement".into());
@@ -107,7 +108,11 @@ pub fn verdict(proxy: &Measured, falls: &[Measured], small: f64) -> Verdict {
         Some(fall) if fall.high < 0.0 => {
             of(Alarm::CannotTell, "the judgement falls, and whether the proxy rises is not known".into(), shown)
         }
-        _ => of(Alarm::CannotTell, format!("no fall was found, and one of {least:.3} would have shown four times in five"), shown),
+        _ => of(
+            Alarm::CannotTell,
+            format!("no fall was found, and one of {least:.3} would have shown four times in five"),
+            shown,
+        ),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::alarm::{Alarm, SMALL, Verdict, mean, verdict};
 use super::exploit::{Exploited, FEATURES, Judged, number, slopes};
 use super::people::{Pairs, between_people, candidates, of_record, pairs, tail};
-use super::press::{Candidates, Pressed, controls, powers, press};
+use super::press::{Candidates, Pressed, comparable, controls, powers, press};
 use super::record::{Arm, Record, Said};
 use super::{NAME, Outer, Point};
 use crate::figure::{Figure, LEVEL, Mean, Scored, Summary};
@@ -39,15 +39,17 @@ pub fn measure(
     }
     let mut pressed = Vec::new();
     let mut judged: Vec<(&str, Vec<(String, Vec<Judged>)>)> = Vec::new();
-    let of_reference = with_gold(records);
+    let (of_reference, most) = comparable(with_gold(records));
     if !of_reference.is_empty() {
-        let most = of_reference.iter().map(|c| c.proxy.len()).min().unwrap_or(0);
         let ns = powers(most);
         pressed.push(press("proxy", "gold", &of_reference, &ns, seed));
         pressed.extend(controls("gold", &of_reference, &ns, seed));
-        judged.push(("gold", judgements(records, Arm::Reference, |record| record.answers.iter().map(|a| a.gold).collect())));
+        judged.push((
+            "gold",
+            judgements(records, Arm::Reference, |record| record.answers.iter().map(|a| a.gold).collect()),
+        ));
     }
-    let (ranked, most) = candidates(records);
+    let (ranked, most) = comparable(candidates(records));
     if !ranked.is_empty() {
         let ns: Vec<usize> = (1..=most).collect();
         pressed.push(press("proxy", "people", &ranked, &ns, seed));
@@ -106,9 +108,10 @@ fn judgements(
     judgement: impl Fn(&Record) -> Vec<Option<f64>>,
 ) -> Vec<(String, Vec<Judged>)> {
     let of = |record: &Record| {
-        let known = record.answers.iter().zip(judgement(record)).filter_map(|(a, judgement)| {
-            Some(Judged { proxy: a.proxy?, judgement: judgement?, features: a.features })
-        });
+        let known =
+            record.answers.iter().zip(judgement(record)).filter_map(|(a, judgement)| {
+                Some(Judged { proxy: a.proxy?, judgement: judgement?, features: a.features })
+            });
         (record.cluster.clone(), known.collect())
     };
     records.iter().filter(|r| r.arm == arm).map(of).collect()
@@ -228,9 +231,14 @@ fn named(outer: &Outer) -> Vec<Mean> {
         let rang = "1 where the proxy rises while the judgement falls along best-of-n, 0 where it does not";
         add(format!("{prefix}.alarm"), rang, alarm(verdict));
         if let Some(last) = points.last() {
-            add(format!("{prefix}.gain"), "judgement of the best of the most answers less that of any", last.gain.clone());
+            add(
+                format!("{prefix}.gain"),
+                "judgement of the best of the most answers less that of any",
+                last.gain.clone(),
+            );
         }
-        let lost = "the same less the judgement at the n before where it is highest; the interval allows for the choice";
+        let lost =
+            "the same less the judgement at the n before where it is highest; the interval allows for the choice";
         add(format!("{prefix}.fall"), lost, fall.clone());
         add(format!("{prefix}.alpha"), "α of d(α − βd), d = √KL", alpha.clone());
         add(format!("{prefix}.beta"), "β of the same, the weight of the fall", beta.clone());

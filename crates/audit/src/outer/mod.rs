@@ -32,6 +32,7 @@ pub use record::{Arm, Ranks, Record, Said, Task};
 
 use crate::item::SetInfo;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use trimtab_stats::Measured;
 
 /// The name of the audit.
@@ -67,6 +68,16 @@ pub struct Point {
     pub judgement: Measured,
     /// Whether the proxy rose while the judgement fell.
     pub alarm: alarm::Verdict,
+}
+
+/// Clusters by number, in the order in which they come.
+fn numbers<'a>(clusters: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, u64> {
+    let mut numbers = BTreeMap::new();
+    for cluster in clusters {
+        let next = numbers.len() as u64;
+        numbers.entry(cluster).or_insert(next);
+    }
+    numbers
 }
 
 /// What the set says of itself.

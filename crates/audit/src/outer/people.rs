@@ -136,8 +136,7 @@ pub fn tail<'a>(pairs: &[Pair<'a>], seed: u64) -> (Vec<Scored<'a>>, Vec<Scored<'
         }
         // Parts where only one side has pairs compare nothing.
         let both = total.iter().filter(|t| t[1] > 0.0 && t[3] > 0.0);
-        let (sum, weight) =
-            both.fold((0.0, 0.0), |(s, w), t| (s + t[1] * (t[0] / t[1] - t[2] / t[3]), w + t[1]));
+        let (sum, weight) = both.fold((0.0, 0.0), |(s, w), t| (s + t[1] * (t[0] / t[1] - t[2] / t[3]), w + t[1]));
         (weight > 0.0).then(|| sum / weight)
     });
     (of(true), of(false), difference)
@@ -180,30 +179,22 @@ pub fn of_record(record: &Record) -> Vec<Option<f64>> {
     shares(&rankings, record.answers.len())
 }
 
-/// Ranked answers with score and share of wins, of prompts with at least as many as half of the prompts have; and how many that is.
+/// Ranked answers with score and share of wins, of prompts with two of them at least.
 #[must_use]
-pub fn candidates(records: &[Record]) -> (Vec<Candidates>, usize) {
-    let all: Vec<Candidates> = records
-        .iter()
-        .filter(|r| r.arm == Arm::Ranked)
-        .map(|record| {
-            let known = record.answers.iter().zip(of_record(record)).filter_map(|(a, share)| Some((a.proxy?, share?)));
-            let (proxy, judgement) = known.unzip();
-            Candidates { cluster: record.cluster.clone(), proxy, judgement }
-        })
-        .filter(|c| c.proxy.len() > 1)
-        .collect();
-    let mut counts: Vec<usize> = all.iter().map(|c| c.proxy.len()).collect();
-    counts.sort_unstable();
-    let most = counts.get(counts.len() / 2).copied().unwrap_or(0);
-    (all.into_iter().filter(|c| c.proxy.len() >= most).collect(), most)
+pub fn candidates(records: &[Record]) -> Vec<Candidates> {
+    let of = |record: &Record| {
+        let known = record.answers.iter().zip(of_record(record)).filter_map(|(a, share)| Some((a.proxy?, share?)));
+        let (proxy, judgement) = known.unzip();
+        Candidates { cluster: record.cluster.clone(), proxy, judgement }
+    };
+    records.iter().filter(|r| r.arm == Arm::Ranked).map(of).filter(|c| c.proxy.len() > 1).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::outer::alarm::Alarm;
-    use crate::outer::press::press;
+    use crate::outer::press::{comparable, press};
     use crate::outer::record::{Ranks, Said};
     use trimtab_run::stream;
 
@@ -281,7 +272,7 @@ mod tests {
     fn the_pick_among_ranked_answers() {
         let said = |proxy: fn(f64) -> f64| {
             let records = records(4, 2, 0.5, 3, proxy);
-            let (candidates, most) = candidates(&records);
+            let (candidates, most) = comparable(candidates(&records));
             press("proxy", "people", &candidates, &(1..=most).collect::<Vec<_>>(), 1)
         };
         let (knows, turned) = (said(|w| w), said(|w| -w));

@@ -7,8 +7,10 @@
 //! 4. **False alarms** are counted with the proxy's scores permuted within each prompt: such a proxy chooses at random, its
 //!    judgement stays where it was, and whatever rings is noise.
 
-use super::alarm::{SMALL, Verdict, mean, verdict};
+use super::alarm::{Alarm, SMALL, Verdict, mean, verdict};
+use super::numbers;
 use crate::figure::LEVEL;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use trimtab_run::{Stream, stream};
@@ -97,12 +99,8 @@ pub fn powers(most: usize) -> Vec<usize> {
 #[must_use]
 pub fn press(by: &str, judge: &str, prompts: &[Candidates], ns: &[usize], seed: u64) -> Pressed {
     let how = Bootstrap { level: LEVEL, seed, ..Bootstrap::default() };
-    let table = Table::of(prompts, ns, None);
-    let mut names: BTreeMap<&str, u64> = BTreeMap::new();
-    for p in prompts {
-        let next = names.len() as u64;
-        names.entry(&p.cluster).or_insert(next);
-    }
+    let table = Table::of(prompts, ns);
+    let names = numbers(prompts.iter().map(|p| p.cluster.as_str()));
     // Least squares over the points of all prompts is that of the mean curve, since all have the same n.
     let (mut distances, mut gains, mut runs) = (Vec::new(), Vec::new(), Vec::new());
     for (i, &n) in ns.iter().enumerate() {
@@ -117,11 +115,15 @@ pub fn press(by: &str, judge: &str, prompts: &[Candidates], ns: &[usize], seed: 
     let all: Vec<f64> = prompts.iter().flat_map(|p| p.judgement.iter().copied()).collect();
     let small = SMALL * std_dev(&all).unwrap_or(0.0);
     let (falls, mut alarm) = table.alarm(small, &how);
-    let mut random = stream(seed, "audit/outer/permuted", 0, 0);
-    for draw in 0..PERMUTATIONS {
-        let permuted = Table::of(prompts, ns, Some(&mut random));
-        let quick = Bootstrap { resamples: FEW, seed: draw, ..how };
-        alarm.false_alarms.count(Some(permuted.alarm(small, &quick).1.alarm == super::alarm::Alarm::Rings));
+    // Of the proxy alone: the controls are what its false alarms are counted with.
+    if by == "proxy" {
+        let rings = |draw: u64| {
+            let permuted = table.permuted(ns, &mut stream(seed, "audit/outer/permuted", draw, 0));
+            let quick = Bootstrap { resamples: FEW, seed: draw, ..how };
+            permuted.alarm(small, &quick).1.alarm == Alarm::Rings
+        };
+        let rang: Vec<bool> = (0..PERMUTATIONS).into_par_iter().map(rings).collect();
+        rang.into_iter().for_each(|rang| alarm.false_alarms.count(Some(rang)));
     }
     let at = |of: &dyn Fn(&Row) -> f64| mean(&table.by_cluster(of), &how);
     let points = ns.iter().enumerate().map(|(i, &n)| Best {
@@ -164,6 +166,21 @@ pub fn controls(judge: &str, prompts: &[Candidates], ns: &[usize], seed: u64) ->
     [press("judgement", judge, &itself, ns, seed), press("random", judge, &permuted, ns, seed)]
 }
 
+/// The prompts with at least as many answers as half of them have, and how many that is.
+#[must_use]
+pub fn comparable(mut prompts: Vec<Candidates>) -> (Vec<Candidates>, usize) {
+    let mut counts: Vec<usize> = prompts.iter().map(|c| c.proxy.len()).collect();
+    counts.sort_unstable();
+    let most = counts.get(counts.len() / 2).copied().unwrap_or(0);
+    prompts.retain(|c| c.proxy.len() >= most);
+    (prompts, most)
+}
+
+/// What the best of each n is worth; NaN where there are too few answers, so that no mean has a value, and says why.
+fn best_of_each(proxy: &[f64], of: &[f64], ns: &[usize]) -> Vec<f64> {
+    ns.iter().map(|&n| best_of_n(proxy, of, n).unwrap_or(f64::NAN)).collect()
+}
+
 /// Of one prompt: proxy and judgement of the best of each n.
 type Row = (Vec<f64>, Vec<f64>);
 
@@ -174,17 +191,19 @@ struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn of(prompts: &'a [Candidates], ns: &[usize], mut random: Option<&mut Stream>) -> Self {
-        let row = |p: &Candidates| {
-            let mut proxy = p.proxy.clone();
-            if let Some(random) = &mut random {
-                random.shuffle(&mut proxy);
-            }
-            // NaN where there are too few answers: then no mean has a value, and says why.
-            let best = |of: &[f64], n: usize| best_of_n(&proxy, of, n).unwrap_or(f64::NAN);
-            (ns.iter().map(|&n| best(&proxy, n)).collect(), ns.iter().map(|&n| best(&p.judgement, n)).collect())
-        };
+    fn of(prompts: &'a [Candidates], ns: &[usize]) -> Self {
+        let row = |p: &Candidates| (best_of_each(&p.proxy, &p.proxy, ns), best_of_each(&p.proxy, &p.judgement, ns));
         Self { prompts, rows: prompts.iter().map(row).collect() }
+    }
+
+    /// The same proxy, dealt out anew within each prompt: what it likes best is as good to itself, and whose it is is chance.
+    fn permuted(&self, ns: &[usize], random: &mut Stream) -> Self {
+        let mut row = |(p, row): (&Candidates, &Row)| {
+            let mut judgement = p.judgement.clone();
+            random.shuffle(&mut judgement);
+            (row.0.clone(), best_of_each(&p.proxy, &judgement, ns))
+        };
+        Self { prompts: self.prompts, rows: self.prompts.iter().zip(&self.rows).map(&mut row).collect() }
     }
 
     /// Sum and number of what `of` gives of each prompt, by cluster.
@@ -212,7 +231,6 @@ impl<'a> Table<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outer::alarm::Alarm;
 
     /// Prompts whose proxy is the judgement plus noise, and whose judgement has a price on `exploit`, which the proxy pays for.
     fn planted(prompts: u64, noise: f64, paid: f64, price: f64, seed: u64) -> Vec<Candidates> {
@@ -264,7 +282,8 @@ mod tests {
             })
             .collect();
         let pressed = press("proxy", "gold", &prompts, &ns, 2);
-        for (found, planted) in [(&pressed.alpha, alpha), (&pressed.beta, beta), (&pressed.peak, alpha / (2.0 * beta))] {
+        for (found, planted) in [(&pressed.alpha, alpha), (&pressed.beta, beta), (&pressed.peak, alpha / (2.0 * beta))]
+        {
             assert!(found.interval.unwrap().contains(planted), "{planted}: {found:?}");
             assert!((found.value.unwrap() / planted - 1.0).abs() < 0.15, "{planted}: {found:?}");
         }
@@ -306,7 +325,8 @@ mod tests {
     #[test]
     fn too_few_answers_are_a_reason() {
         let one = Candidates { cluster: "a".into(), proxy: vec![1.0], judgement: vec![1.0] };
-        for (prompts, ns) in [(vec![], vec![1, 2]), (vec![one.clone()], vec![1, 2]), (vec![one.clone(), one], vec![1])] {
+        for (prompts, ns) in [(vec![], vec![1, 2]), (vec![one.clone()], vec![1, 2]), (vec![one.clone(), one], vec![1])]
+        {
             let pressed = press("proxy", "gold", &prompts, &ns, 1);
             assert_eq!(pressed.alarm.alarm, Alarm::CannotTell, "{pressed:?}");
             assert!(pressed.alpha.value.is_none() && pressed.alpha.reason.is_some());

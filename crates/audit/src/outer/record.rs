@@ -147,11 +147,10 @@ mod tests {
     #[test]
     fn rankings_become_tasks() {
         let answer = |id: &str| json!({"id": id, "text": id, "tokens": [], "logprobs": [], "seed": 0, "stop": "eos"});
-        let samples: Vec<Samples> =
-            records(&[json!({"id": "p", "prompt": "?", "group": "g", "answers": [answer("a"), answer("b"), answer("c")]})]);
-        let ranking = |prompt: &str, ranks: serde_json::Value, person: &str| {
-            json!({"prompt_id": prompt, "answers": ["a", "b", "c"], "shown": ["a", "b", "c"], "ranks": ranks, "person": person})
-        };
+        let samples: Vec<Samples> = records(&[
+            json!({"id": "p", "prompt": "?", "group": "g", "answers": [answer("a"), answer("b"), answer("c")]}),
+        ]);
+        let ranking = |prompt: &str, ranks: serde_json::Value, person: &str| json!({"prompt_id": prompt, "answers": ["a", "b", "c"], "shown": ["a", "b", "c"], "ranks": ranks, "person": person});
         let rankings: Vec<Ranking> = records(&[
             ranking("p", json!({"a": 2, "b": 1}), "x"),
             ranking("p", json!({"a": 1, "b": 1, "c": 2}), "y"),

@@ -20,7 +20,8 @@ pub fn judged(judged: &Judged) -> String {
     if judged.passed_over > 0 {
         let passed = format::count(judged.passed_over);
         let why = "a sample without what is hard to label is another sample";
-        body += &aside("Passed over", &format!("{passed} answers were left without a label before the last one: {why}."));
+        body +=
+            &aside("Passed over", &format!("{passed} answers were left without a label before the last one: {why}."));
     }
     let row = |r: &JudgedRate| {
         let table = r.confusion.unwrap_or_default();

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use trimtab_alignment::checkpoint::{self, Checkpoint};
 use trimtab_alignment::config::{Ppo, Reward};
 use trimtab_alignment::reward::{self, RewardModel, encode_rankings};
 use trimtab_audit::outer::{self, Arm, Drawing, Players, Task};
@@ -38,8 +39,8 @@ pub struct Outer {
     /// Prompts to ask; the run's held-out ones if not given. Where they carry a world's truth, gold judges.
     #[arg(long, value_name = "FILE")]
     prompts: Option<PathBuf>,
-    /// Rankings by people that the reward model was not trained on; the run's own of the prompts that were held out from it, if not
-    /// given. Rankings of prompts that a run's reward model was trained on are left out.
+    /// Rankings by people that the reward model was not trained on; with the run's own reward model, the run's of the prompts that were
+    /// held out from it. Rankings of prompts that a run's reward model (`runs/NAME:reward`) was trained on are left out.
     #[arg(long, value_name = "FILE", requires = "samples")]
     rankings: Option<PathBuf>,
     /// The answers that were ranked.
@@ -127,7 +128,8 @@ pub fn run(args: &Outer, quiet: bool) -> Result<()> {
     let policies = policies(args, run.as_ref())?;
     let of_run = run.as_ref().map(|(run, _)| run);
     let missing = |flag: &str, what: &str| {
-        let advice = format!("expected --{flag} MODEL, or a run, which has its own\n  try: trimtab audit outer runs/NAME");
+        let advice =
+            format!("expected --{flag} MODEL, or a run, which has its own\n  try: trimtab audit outer runs/NAME");
         Usage(format!("{}: {what} is not known\n  {advice}", args.policy))
     };
     let own = |stage: &str| of_run.filter(|run| run.has(stage)).map(|run| run.stage(stage));
@@ -135,8 +137,10 @@ pub fn run(args: &Outer, quiet: bool) -> Result<()> {
     let reference = reference.ok_or_else(|| missing("reference", "what the policy was trained from"))?;
     let scorer = args.reward.clone().or_else(|| own("reward"));
     let scorer = scorer.ok_or_else(|| missing("reward", "its reward model"))?;
+    // The run that the reward model is of, which knows what it was trained on.
+    let trained = OfRun::of(&scorer)?.filter(|(_, stage)| stage.as_deref() == Some("reward")).map(|(run, _)| run);
     // Files are read before models: what is wrong with them should not wait for a download.
-    let given = Given::read(args, of_run)?;
+    let given = Given::read(args, of_run, trained.is_some() && args.reward.is_none())?;
     interrupt::install()?;
     let load = |name: &str| -> Result<Target> {
         let model = ModelArg { model: name.to_owned() };
@@ -145,7 +149,7 @@ pub fn run(args: &Outer, quiet: bool) -> Result<()> {
     let reference = load(&reference)?;
     let (reward, reward_sha256) = reward_model(&scorer, &reference, quiet)?;
     let mut left_out = BTreeMap::new();
-    let (tasks, judged) = given.tasks(args, of_run, &reference, &mut left_out)?;
+    let (tasks, judged) = given.tasks(args, trained.as_ref(), &reference, &mut left_out)?;
     if !judged {
         let advice = "expected --rankings FILE with --samples FILE, or --world FILE, or a run whose answers were ranked\n  try: trimtab people export rankings.jsonl pairs.jsonl";
         return Err(Usage(format!(
@@ -174,8 +178,7 @@ pub fn run(args: &Outer, quiet: bool) -> Result<()> {
             Some(_) => None,
         };
         let policy = policy.filter(|_| !same);
-        let tasks: Vec<Task> =
-            tasks.iter().filter(|t| t.arm != Arm::Policy || policy.is_some()).cloned().collect();
+        let tasks: Vec<Task> = tasks.iter().filter(|t| t.arm != Arm::Policy || policy.is_some()).cloned().collect();
         let label = name.as_deref().map_or_else(|| "reward".to_owned(), |name| home(name).1);
         let place = of_run.map_or_else(|| PathBuf::from("audits"), |run| run.dir.join("audits"));
         let dir = args.out.clone().unwrap_or(place).join(format!("{}-{}", outer::NAME, slug(&label)));
@@ -233,7 +236,8 @@ struct Given {
 }
 
 impl Given {
-    fn read(args: &Outer, run: Option<&OfRun>) -> Result<Self> {
+    /// `own`: whether the reward model is the run's own, so that the run's rankings are partly held out from it.
+    fn read(args: &Outer, run: Option<&OfRun>, own: bool) -> Result<Self> {
         let mut given = Self::default();
         let there = |parts: [&str; 2]| run.map(|run| run.dir.join(parts[0]).join(parts[1])).filter(|p| p.exists());
         let held = there(["world", "prompts-heldout.jsonl"]);
@@ -246,12 +250,13 @@ impl Given {
             (given.rankings, given.samples) = (dataset::records(rankings)?, dataset::records(samples)?);
             let known: BTreeSet<&str> = given.samples.iter().map(|s| s.id.as_str()).collect();
             if !given.rankings.iter().any(|r| known.contains(r.prompt_id.as_str())) {
-                let what = format!("{}: none of its rankings is of a prompt in {}", rankings.display(), samples.display());
+                let what =
+                    format!("{}: none of its rankings is of a prompt in {}", rankings.display(), samples.display());
                 let advice = "expected the answers that were ranked, by the same prompt_id\n  try: the samples that the rankings were made from";
                 return Err(Usage(format!("{what}\n  {advice}")).into());
             }
-        } else if let (Some(rankings), Some(samples)) =
-            (there(["rank", "rankings.jsonl"]), there(["rank", "answers.jsonl"]))
+        } else if let (true, Some(rankings), Some(samples)) =
+            (own, there(["rank", "rankings.jsonl"]), there(["rank", "answers.jsonl"]))
         {
             (given.rankings, given.samples) = (dataset::records(&rankings)?, dataset::records(&samples)?);
             given.own_rankings = true;
@@ -263,24 +268,24 @@ impl Given {
         Ok(given)
     }
 
-    /// Tasks of all arms, and whether anybody judges any of their answers.
+    /// Tasks of all arms, and whether anybody judges any of their answers. `trained` is the run that the reward model is of.
     fn tasks(
         mut self,
         args: &Outer,
-        run: Option<&OfRun>,
+        trained: Option<&OfRun>,
         reference: &Target,
         left_out: &mut BTreeMap<String, u64>,
     ) -> Result<(Vec<Task>, bool)> {
         let key: BTreeMap<String, u64> = self.samples.iter().map(|s| (s.id.clone(), s.group_key())).collect();
         let of = |ranking: &Ranking| key.get(&ranking.prompt_id).copied();
         let before = self.rankings.len();
-        match run {
+        match trained {
             Some(run) if self.own_rankings => {
                 let [_, held] = run.groups(reference, &self.rankings, &self.samples)?;
                 // What the reward model learned from is no judgement of it, and no loss to mention.
                 self.rankings.retain(|r| of(r).is_some_and(|key| held.contains(&key)));
             }
-            Some(run) if args.reward.is_none() && run.dir.join("rank/rankings.jsonl").exists() => {
+            Some(run) if run.dir.join("rank/rankings.jsonl").exists() => {
                 let rankings: Vec<Ranking> = dataset::records(&run.dir.join("rank/rankings.jsonl"))?;
                 let samples: Vec<Samples> = dataset::records(&run.dir.join("rank/answers.jsonl"))?;
                 let [train, _] = run.groups(reference, &rankings, &samples)?;
@@ -337,7 +342,8 @@ fn sample(tasks: &mut Vec<Task>, n: u32, seed: u64, why: &str, left_out: &mut BT
 /// The reward model and its hash; it must read the reference's tokens.
 fn reward_model(name: &str, reference: &Target, quiet: bool) -> Result<(RewardModel, String)> {
     let path = ModelArg { model: name.to_owned() }.path(quiet)?;
-    let advice = "expected a checkpoint folder with a scalar reward head, as `trimtab reward` writes\n  try: runs/NAME:reward";
+    let advice =
+        "expected a checkpoint folder with a scalar reward head, as `trimtab reward` writes\n  try: runs/NAME:reward";
     if !path.is_dir() {
         let what = if path.exists() { "is a file without a reward head" } else { "is not there" };
         return Err(Usage(format!("--reward {name}: {what}\n  {advice}")).into());
@@ -345,8 +351,18 @@ fn reward_model(name: &str, reference: &Target, quiet: bool) -> Result<(RewardMo
     if path.join("tokenizer.json").exists() {
         same_tokenizer((name, &Tokenizer::from_folder(&path)?), (reference.name(), reference.tokenizer()?))?;
     }
-    let reward = reward::load(&path, reference.model()).map_err(|e| Usage(format!("--reward {name}: {e}\n  {advice}")))?;
+    let base = adapted(&path)?;
+    let base = base.as_ref().map_or(reference.model(), |base| &base.model);
+    let reward = reward::load(&path, base).map_err(|e| Usage(format!("--reward {name}: {e}\n  {advice}")))?;
     Ok((reward, model_hash(&path)?))
+}
+
+/// What an adapter was trained on top of, where it says so and that is there; else it goes on top of the reference.
+fn adapted(path: &Path) -> Result<Option<Checkpoint>> {
+    let Ok(bytes) = std::fs::read(path.join("adapter_config.json")) else { return Ok(None) };
+    let config: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let base = config["base_model_name_or_path"].as_str().map(|base| path.join(base)).filter(|base| base.is_dir());
+    Ok(base.map(|base| checkpoint::load(&base)).transpose()?)
 }
 
 /// Refuses two models that do not read the same tokens: scores and KL are of tokens, and would be of others.
@@ -358,7 +374,10 @@ fn same_tokenizer((a_name, a): (&str, &Tokenizer), (b_name, b): (&str, &Tokenize
     let advice = "expected models with one tokenizer, since a reward is of tokens and KL compares them one by one\n  try: a reward model and a policy that were trained from the same model";
     let what = format!(
         "{a_name} has another tokenizer than {b_name}: {} and {} tokens, and token {id} is {} and {}",
-        sizes[0], sizes[1], show(a), show(b)
+        sizes[0],
+        sizes[1],
+        show(a),
+        show(b)
     );
     Err(Usage(format!("{what}\n  {advice}")).into())
 }
