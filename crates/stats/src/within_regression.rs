@@ -53,7 +53,9 @@ pub fn within_regression(groups: &[WithinGroup], columns: usize, how: &Bootstrap
     let clusters: Vec<Products> = clusters.into_values().collect();
     let sum = |drawn: &[usize]| {
         let mut total = Products::none(columns);
-        drawn.iter().for_each(|&i| total.add(&clusters[i]));
+        for &i in drawn {
+            total.add(&clusters[i]);
+        }
         total
     };
     let whole = sum(&(0..clusters.len()).collect::<Vec<_>>());

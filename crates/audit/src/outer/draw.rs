@@ -62,7 +62,8 @@ pub struct Drawing {
 }
 
 /// Does what `dir` does not hold yet and gives all records, in the order of `tasks`. `heard` is told how many are done, out of how
-/// many. `left_out` is what was there and is not asked, by reason.
+/// many. `left_out` is what was there and is not asked, by reason; `known` are records of another policy with the same reference, reward
+/// model and drawing, whose answers need not be drawn again.
 ///
 /// # Errors
 /// [`Error::Text`] for a folder that holds another audit; [`Error::Interrupted`] after Ctrl-C, when everything done is in the
@@ -72,6 +73,7 @@ pub fn run(
     tasks: &[Task],
     drawing: &Drawing,
     left_out: &BTreeMap<String, u64>,
+    known: &[Record],
     dir: &Path,
     mut heard: impl FnMut(u64, u64),
 ) -> Result<(Header, Vec<Record>), Error> {
@@ -108,6 +110,8 @@ pub fn run(
             return Err(problem(&place, what, "each prompt of each arm once", hint).into());
         }
     }
+    let known: BTreeMap<(Arm, &str), &Record> =
+        known.iter().filter(|r| r.arm != Arm::Policy).map(|r| ((r.arm, r.item.as_str()), r)).collect();
     let pending: Vec<&Task> = tasks.iter().enumerate().filter(|(i, _)| !done.contains(i)).map(|(_, t)| t).collect();
     let (mut count, total) = (records.len() as u64, tasks.len() as u64);
     heard(count, total);
@@ -115,7 +119,12 @@ pub fn run(
         if interrupt::requested() {
             return Err(Error::Interrupted { stage: STAGE, step: step as u64 });
         }
-        let new: Vec<Record> = batch.iter().map(|task| players.of_task(task, drawing)).collect::<Result<_, _>>()?;
+        let of = |task: &&Task| {
+            known
+                .get(&(task.arm, task.item.as_str()))
+                .map_or_else(|| players.of_task(task, drawing), |r| Ok((*r).clone()))
+        };
+        let new: Vec<Record> = batch.iter().map(of).collect::<Result<_, _>>()?;
         journal.append(&new)?;
         records.extend(new);
         interrupt::stop_point(STAGE, step as u64);

@@ -1,7 +1,7 @@
 //! Figures of the outer audit, from its records alone.
 
 use super::alarm::{Alarm, SMALL, Verdict, mean, verdict};
-use super::exploit::{Exploited, FEATURES, Judged, number, slopes};
+use super::exploit::{Exploited, FEATURES, Judged, Slope, number, slopes};
 use super::people::{Pairs, between_people, candidates, of_record, pairs, tail};
 use super::press::{Candidates, Pressed, comparable, controls, powers, press};
 use super::record::{Arm, Record, Said};
@@ -31,30 +31,30 @@ pub fn measure(
     for record in records {
         for said in &record.answers {
             let mut count = |why: String| *summary.unscored.entry(why).or_default() += 1;
-            said.unscored.iter().for_each(|why| count(format!("{}: {why}", arm(record.arm))));
+            if let Some(why) = &said.unscored {
+                count(format!("{}: {why}", arm(record.arm)));
+            }
             if said.cut {
                 count(format!("{}: cut at the longest length, and scored as it stands", arm(record.arm)));
             }
         }
     }
     let mut pressed = Vec::new();
-    let mut judged: Vec<(&str, Vec<(String, Vec<Judged>)>)> = Vec::new();
+    let mut found: Vec<Vec<Slope>> = Vec::new();
     let (of_reference, most) = comparable(with_gold(records));
     if !of_reference.is_empty() {
         let ns = powers(most);
         pressed.push(press("proxy", "gold", &of_reference, &ns, seed));
         pressed.extend(controls("gold", &of_reference, &ns, seed));
-        judged.push((
-            "gold",
-            judgements(records, Arm::Reference, |record| record.answers.iter().map(|a| a.gold).collect()),
-        ));
+        let judged = judgements(records, Arm::Reference, |record| record.answers.iter().map(|a| a.gold).collect());
+        found.push(slopes("gold", &judged, seed));
     }
     let (ranked, most) = comparable(candidates(records));
     if !ranked.is_empty() {
         let ns: Vec<usize> = (1..=most).collect();
         pressed.push(press("proxy", "people", &ranked, &ns, seed));
         pressed.extend(controls("people", &ranked, &ns, seed));
-        judged.push(("people", judgements(records, Arm::Ranked, of_record)));
+        found.push(slopes("people", &judgements(records, Arm::Ranked, of_record), seed));
         people(&mut summary, records, seed);
     }
     let policy = point(records, seed);
@@ -63,15 +63,13 @@ pub fn measure(
         Some(_) => changes(records, &|said| feature_of(feature, said)).measured(LEVEL, seed),
         None => Measured::undefined(0, why),
     };
-    let found: Vec<(&str, Vec<super::exploit::Slope>)> =
-        judged.iter().map(|(judge, prompts)| (*judge, slopes(judge, prompts, seed))).collect();
     let exploited: Vec<Exploited> = FEATURES
         .iter()
         .enumerate()
         .map(|(i, (feature, unit))| Exploited {
             feature: (*feature).to_owned(),
             unit: (*unit).to_owned(),
-            slopes: found.iter().map(|(_, slopes)| slopes[i].clone()).collect(),
+            slopes: found.iter().map(|slopes| slopes[i].clone()).collect(),
             change: change(i),
         })
         .collect();

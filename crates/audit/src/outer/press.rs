@@ -123,7 +123,9 @@ pub fn press(by: &str, judge: &str, prompts: &[Candidates], ns: &[usize], seed: 
             permuted.alarm(small, &quick).1.alarm == Alarm::Rings
         };
         let rang: Vec<bool> = (0..PERMUTATIONS).into_par_iter().map(rings).collect();
-        rang.into_iter().for_each(|rang| alarm.false_alarms.count(Some(rang)));
+        for rang in rang {
+            alarm.false_alarms.count(Some(rang));
+        }
     }
     let at = |of: &dyn Fn(&Row) -> f64| mean(&table.by_cluster(of), &how);
     let points = ns.iter().enumerate().map(|(i, &n)| Best {

@@ -12,6 +12,8 @@ use crate::read::Run;
 use trimtab_audit::awareness::Corner;
 use trimtab_audit::elicitation::{Elicitation, Finding, planted};
 use trimtab_audit::figure::{Figure, Summary};
+use trimtab_audit::outer::Outer;
+use trimtab_audit::outer::alarm::Alarm;
 use trimtab_stats::Rate;
 
 /// The section; nothing where no audit was made, since a run need not have one.
@@ -47,8 +49,19 @@ fn title(audits: &[Summary]) -> String {
     let above = figures()
         .filter(|f| f.excess.as_ref().and_then(|e| e.interval.as_ref()).is_some_and(|i| i.low > 0.0))
         .count() as u64;
+    let rings = |o: &Outer| {
+        let pressed = o.pressed.iter().filter(|p| p.by == "proxy").map(|p| p.alarm.alarm);
+        pressed.chain(o.policy.iter().map(|p| p.alarm.alarm)).any(|alarm| alarm == Alarm::Rings)
+    };
+    let alarms = audits.iter().filter(|a| a.outer.as_ref().is_some_and(rings)).count() as u64;
+    let alarm = match alarms {
+        0 => String::new(),
+        n => {
+            format!("; under pressure the proxy rises while the judgement falls, in {} of its audits", format::count(n))
+        }
+    };
     format!(
-        "Of {} figures {} could be measured and {} stand above their control",
+        "Of {} figures {} could be measured and {} stand above their control{alarm}",
         format::count(figures().count() as u64),
         format::count(measured),
         format::count(above)

@@ -165,7 +165,7 @@ pub fn run(args: &Outer, quiet: bool) -> Result<()> {
         max_new_tokens: args.max_new_tokens.map(|n| n as usize).or(of_run.map(|r| r.ppo.max_new_tokens)).unwrap_or(128),
         seed: args.seed,
     };
-    let mut summaries = Vec::new();
+    let (mut summaries, mut known) = (Vec::new(), Vec::new());
     for name in &policies {
         let policy = name.as_deref().map(load).transpose()?;
         if let Some(policy) = &policy {
@@ -190,7 +190,7 @@ pub fn run(args: &Outer, quiet: bool) -> Result<()> {
             reward_sha256: &reward_sha256,
         };
         let mut progress: Option<(Progress, u64)> = None;
-        let (header, records) = outer::run(&players, &tasks, &drawing, &left_out, &dir, |done, total| {
+        let (header, records) = outer::run(&players, &tasks, &drawing, &left_out, &known, &dir, |done, total| {
             let (bar, before) =
                 progress.get_or_insert_with(|| (Progress::new(STAGE, done, total, "prompts", quiet), done));
             bar.step(done, (done - *before) as f64, outer::NAME);
@@ -200,6 +200,7 @@ pub fn run(args: &Outer, quiet: bool) -> Result<()> {
         let summary = outer::measure(names, header.set.clone(), &records, without, args.seed);
         write_atomic(&dir.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
         summaries.push((summary, dir));
+        known = records;
     }
     conclude(&summaries, &args.output)
 }
