@@ -167,6 +167,9 @@ fn a_run_on_the_world_is_audited_whole() {
     let samples = elsewhere.display().to_string();
     let args = [&args[..], &["--rankings", &rankings, "--samples", &samples]].concat();
     refused(outer(&ppo, &FEW).args(args), 2, &["none of its rankings", "try: "]);
+    let twice = temp.path().join("twice.jsonl");
+    std::fs::write(&twice, "{\"id\":\"a\",\"prompt\":\"?\"}\n{\"id\":\"a\",\"prompt\":\"!\"}\n").unwrap();
+    refused(outer(&name, &FEW).arg("--prompts").arg(&twice), 2, &["\"a\" occurs twice", "try: "]);
     refused(outer(&name, &FEW).args(["--temperature", "0"]), 2, &["above 0"]);
 }
 

@@ -40,8 +40,6 @@ pub struct Players<'a> {
     pub policy: Option<&'a Target>,
     /// The reward model, which reads the reference's tokens.
     pub reward: &'a RewardModel,
-    /// What it is called.
-    pub reward_name: &'a str,
     /// SHA-256 of its files.
     pub reward_sha256: &'a str,
 }

@@ -182,13 +182,8 @@ pub fn run(args: &Outer, quiet: bool) -> Result<()> {
         let label = name.as_deref().map_or_else(|| "reward".to_owned(), |name| home(name).1);
         let place = of_run.map_or_else(|| PathBuf::from("audits"), |run| run.dir.join("audits"));
         let dir = args.out.clone().unwrap_or(place).join(format!("{}-{}", outer::NAME, slug(&label)));
-        let players = Players {
-            reference: &reference,
-            policy: policy.as_ref(),
-            reward: &reward,
-            reward_name: &scorer,
-            reward_sha256: &reward_sha256,
-        };
+        let players =
+            Players { reference: &reference, policy: policy.as_ref(), reward: &reward, reward_sha256: &reward_sha256 };
         let mut progress: Option<(Progress, u64)> = None;
         let (header, records) = outer::run(&players, &tasks, &drawing, &left_out, &known, &dir, |done, total| {
             let (bar, before) =
@@ -246,6 +241,11 @@ impl Given {
             given.prompts = dataset::records(file)?;
         } else if let Some(world) = world_of(args.world.as_deref(), "")? {
             given.prompts = world.prompts(Split::HeldOut);
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = given.prompts.iter().find(|p| !seen.insert(&p.id)) {
+            let advice = "expected each prompt once, under an id of its own\n  try: another --prompts";
+            return Err(Usage(format!("prompt {:?} occurs twice\n  {advice}", twice.id)).into());
         }
         if let (Some(rankings), Some(samples)) = (&args.rankings, &args.samples) {
             (given.rankings, given.samples) = (dataset::records(rankings)?, dataset::records(samples)?);
