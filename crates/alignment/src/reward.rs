@@ -20,6 +20,7 @@ use crate::loss::{PairAccuracy, RankingLoss, SoftPair, Ties, pair_accuracy, rank
 use crate::stage::{Resume, Stage, ratio};
 use crate::update::Learner;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 use trimtab_engine::DropoutSeed;
@@ -125,12 +126,12 @@ impl RewardModel {
 pub type Gold<'a> = &'a dyn Fn(&str, &str) -> Option<f64>;
 
 /// Answers of rankings as token ids: those that the sampler drew where the record carries them, else encoded text.
-/// `gold` is what is known of them.
+/// `gold` is what is known of them. What cannot be used is counted in `dropped`, by reason.
 ///
 /// # Errors
 /// [`Error::Text`] for an answer that the template refuses.
 pub fn encode_rankings(
-    stage: &mut Stage,
+    dropped: &mut BTreeMap<String, u64>,
     tokenizer: &Tokenizer,
     rankings: &[Ranking],
     samples: &[Samples],
@@ -139,13 +140,14 @@ pub fn encode_rankings(
 ) -> Result<Vec<Ranked>, Error> {
     let by_id: std::collections::HashMap<&str, &Samples> = samples.iter().map(|s| (s.id.as_str(), s)).collect();
     let mut out = Vec::new();
+    let mut count = |why: &str| *dropped.entry(why.to_owned()).or_default() += 1;
     for ranking in rankings {
         if matches!(ranking.verdict, Some(Verdict::CannotJudge | Verdict::Skip)) {
-            stage.count("rankings without a judgement", 1);
+            count("rankings without a judgement");
             continue;
         }
         let Some(record) = by_id.get(ranking.prompt_id.as_str()) else {
-            stage.count("rankings of unknown prompts", 1);
+            count("rankings of unknown prompts");
             continue;
         };
         let all = Ranked::of_samples(tokenizer, record)?;
@@ -165,11 +167,11 @@ pub fn encode_rankings(
             ranked.gold.push(gold.and_then(|gold| gold(&record.id, &record.answers[place].text)));
         }
         if ranked.answers.iter().any(Vec::is_empty) {
-            stage.count("rankings with an empty answer", 1);
+            count("rankings with an empty answer");
         } else if ranked.answers.iter().any(|a| a.len() + ranked.prompt.len() > max_tokens) {
-            stage.count("rankings longer than reward.max_tokens", 1);
+            count("rankings longer than reward.max_tokens");
         } else if ranking_loss(&vec![0.0; ranked.ranks.len()], &ranked.ranks, Ties::SoftLabel, 0.0).pairs == 0 {
-            stage.count("rankings that compare nothing", 1);
+            count("rankings that compare nothing");
         } else {
             out.push(ranked);
         }
@@ -287,6 +289,15 @@ fn gold_accuracy(model: &Model, held: &[&Ranked], pass_tokens: usize, seed: u64)
     Ok(ratio(&clusters, seed))
 }
 
+/// Places in `ranked` of the rankings that a reward model learns from, and of those held out: prompts of one group are on one side,
+/// and what `config.limit` cuts off is on neither.
+#[must_use]
+pub fn split(ranked: &[Ranked], config: &Reward, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let used = if config.limit == 0 { ranked.len() } else { config.limit.min(ranked.len()) };
+    let groups: Vec<u64> = ranked[..used].iter().map(|r| r.group).collect();
+    split_by_group(&groups, config.holdout, seed)
+}
+
 /// Trains a reward model on rankings, starting from `start`, and writes `checkpoint/` into the stage's folder.
 ///
 /// # Errors
@@ -301,10 +312,7 @@ pub fn run(
     config: &Reward,
     train: &Train,
 ) -> Result<(), Error> {
-    let used = if config.limit == 0 { ranked.len() } else { config.limit.min(ranked.len()) };
-    let ranked = &ranked[..used];
-    let groups_of: Vec<u64> = ranked.iter().map(|r| r.group).collect();
-    let (train_ids, held_ids) = split_by_group(&groups_of, config.holdout, stage.seed);
+    let (train_ids, held_ids) = split(ranked, config, stage.seed);
     if train_ids.is_empty() || held_ids.is_empty() {
         return Err(Error::config(
             "data.preferences",

@@ -103,6 +103,9 @@ pub struct Summary {
     /// Of an elicitation, its verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elicitation: Option<crate::elicitation::Elicitation>,
+    /// Proxy and judgement under pressure; of the outer audit alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outer: Option<crate::outer::Outer>,
 }
 
 impl Summary {
@@ -127,6 +130,7 @@ impl Summary {
             corner: None,
             cause: None,
             elicitation: None,
+            outer: None,
         }
     }
 

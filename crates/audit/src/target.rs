@@ -18,8 +18,10 @@ use trimtab_engine::batch::PackedBatch;
 use trimtab_engine::forward::{Pass, Trace};
 use trimtab_engine::generate::{Sampling, Stop};
 use trimtab_engine::hooks::{Action, At, Hook};
+use trimtab_engine::model::Model;
 use trimtab_engine::readout::LogProbRows;
 use trimtab_run::{sha256_bytes, sha256_file, stream};
+use trimtab_text::Tokenizer;
 use trimtab_text::encode::{encode_answer, encode_input};
 use trimtab_text::record::Input;
 
@@ -108,6 +110,26 @@ impl Target {
         let checkpoint = checkpoint::load(path)?;
         checkpoint.tokenizer(path)?;
         Ok(Self { name: name.to_owned(), hash: model_hash(path)?, checkpoint, path: path.to_owned() })
+    }
+
+    /// Its tokenizer.
+    ///
+    /// # Errors
+    /// Never after [`Target::load`], which looks for it.
+    pub fn tokenizer(&self) -> Result<&Tokenizer, Error> {
+        self.checkpoint.tokenizer(&self.path)
+    }
+
+    /// Its weights.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.checkpoint.model
+    }
+
+    /// Tokens that it can read at most.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        self.checkpoint.model.config().max_position_embeddings
     }
 
     /// Whether it has a chat template: without one, conversations cannot be asked.

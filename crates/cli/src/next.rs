@@ -134,7 +134,7 @@ fn ensemble(
         Ok((dir, stage, resume))
     };
     let (_, mut stage, _) = open(c.members, config.seed)?;
-    let all = reward::encode_rankings(&mut stage, sft.tokenizer(path)?, rankings, answers, limit, None)?;
+    let all = reward::encode_rankings(&mut stage.counters, sft.tokenizer(path)?, rankings, answers, limit, None)?;
     if all.is_empty() {
         let advice = "expected rankings, from which the reward models learn\n  try: some work first";
         return Err(Usage(format!("{}: nobody has ranked anything yet\n  {advice}", c.run.display())).into());

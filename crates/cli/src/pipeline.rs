@@ -280,7 +280,7 @@ impl Pipeline<'_> {
                 let gold = |prompt: &str, text: &str| Some(trimtab_world::gold(truths.get(prompt)?, text).reward);
                 let (tokenizer, gold) =
                     (sft.tokenizer(&path)?, self.world.is_some().then_some(&gold as reward::Gold<'_>));
-                let ranked = reward::encode_rankings(&mut stage, tokenizer, &rankings, &answers, limit, gold)?;
+                let ranked = reward::encode_rankings(&mut stage.counters, tokenizer, &rankings, &answers, limit, gold)?;
                 if resume.is_some() {
                     stage.counters = counted;
                 }

@@ -119,7 +119,7 @@ impl WorldRun {
             };
             let (mut part, resume) = Stage::open("reward", &dir, seed, true)?;
             let mut ranked =
-                reward::encode_rankings(&mut part, sft.tokenizer(path)?, &rankings, &answers, limit, None)?;
+                reward::encode_rankings(&mut part.counters, sft.tokenizer(path)?, &rankings, &answers, limit, None)?;
             stream(config.seed, "evaluation/comparisons", 0, 0).shuffle(&mut ranked);
             let mut pairs = 0;
             ranked.retain(|r| {

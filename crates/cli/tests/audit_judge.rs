@@ -198,6 +198,41 @@ fn a_rate_needs_labels_of_this_model() {
     refused(&mut judge(&[]), 2, &["20 of 24 results", "try: "]);
 }
 
+/// The report of a run shows what a judge says of its audits: why there is no rate, and with labels the rate, their number and how
+/// judge and person differ.
+#[test]
+fn the_report_shows_what_a_judge_says() {
+    let world = World::new();
+    let (_, asked) = asked(&world);
+    let truth = answer(&asked);
+    let (run, dir) = (world.path("run"), world.path("run/audits/items-xstest-model"));
+    std::fs::create_dir_all(run.join("sft")).unwrap();
+    std::fs::create_dir_all(run.join("audits")).unwrap();
+    std::fs::write(run.join("sft/metrics.jsonl"), "{\"stage\":\"sft\",\"step\":0,\"name\":\"loss\",\"value\":1}\n")
+        .unwrap();
+    std::fs::rename(&asked, &dir).unwrap();
+    let page = || {
+        trimtab().arg("report").arg(&run).assert().success();
+        std::fs::read_to_string(run.join("report.html")).unwrap()
+    };
+    assert!(!page().contains("by a judge"));
+    out(audit(&world).arg("judge").arg(&dir));
+    let without = page();
+    assert!(without.contains("by a judge") && without.contains("12 of 23, 1 unscored"));
+    assert!(without.contains("not measurable: no labelled sample of this model"));
+
+    out(audit(&world).arg("label").arg(&dir).args(["--n", "100"]));
+    let mut labels = lines(&dir.join("labels.jsonl"));
+    for line in &mut labels {
+        line["label"] = json!(truth.iter().find(|(id, _)| id.as_str() == line["item"].as_str().unwrap()).unwrap().1);
+    }
+    write_lines(&dir.join("labels.jsonl"), &labels);
+    out(audit(&world).arg("judge").arg(&dir));
+    let page = page();
+    // 16 of 23 refuse: the judge finds 12, misses 4, adds none.
+    assert!(page.contains("69.6\u{a0}% [") && page.contains("12 / 0 / 4 / 7"), "corrected rate and counts");
+}
+
 /// Two models on two sets: counts on both sides, one p for each set, adjusted together; a model against itself differs nowhere;
 /// other items, a missing partner and a third folder are refused.
 #[test]

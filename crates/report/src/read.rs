@@ -8,6 +8,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use std::path::Path;
 use trimtab_audit::figure::Summary;
+use trimtab_audit::judge::measure::Judged;
 use trimtab_people::CrowdReport;
 use trimtab_run::{Manifest, Metric};
 use trimtab_stats::{Interval, Measured};
@@ -73,6 +74,8 @@ pub struct Run {
     pub people: Option<CrowdReport>,
     /// Audits of its checkpoints, by the name of their folder.
     pub audits: Vec<Summary>,
+    /// What judges say of audits' answers, in the same order.
+    pub judged: Vec<Judged>,
     /// What is not there.
     pub absent: Vec<Absent>,
 }
@@ -122,7 +125,7 @@ impl Run {
             whole(dir, "reward/people.json", "agreement, reliability and biases, as stage reward writes them")?;
         note("reward/people.json", "how far people can be trusted", people.is_some(), &mut run.absent);
         run.people = people;
-        run.audits = audits(dir)?;
+        (run.audits, run.judged) = audits(dir)?;
         run.fresh = fresh.unwrap_or_default();
         run.corpus = corpus.unwrap_or_default();
         run.items = items.unwrap_or_default();
@@ -176,23 +179,25 @@ pub fn measured(metric: &Metric) -> Measured {
     Measured { value: metric.value, reason, interval, n: metric.n.unwrap_or(0) }
 }
 
-/// The summaries in `audits/`. One that is not finished, or a shard of several, has none and is left out.
-fn audits(dir: &Path) -> Result<Vec<Summary>, Error> {
+/// The summaries in `audits/`, and what judges say there. An audit that is not finished, or a shard of several, has none and is
+/// left out.
+fn audits(dir: &Path) -> Result<(Vec<Summary>, Vec<Judged>), Error> {
     let folder = dir.join("audits");
     let entries = match std::fs::read_dir(&folder) {
         Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Default::default()),
         Err(cause) => return Err(Error::Io { path: folder, cause }),
     };
     let mut names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.retain(|name| !name.contains("-of-"));
     names.sort();
     let expected = "what `trimtab audit` writes";
-    let mut found = Vec::new();
+    let (mut found, mut judged) = (Vec::new(), Vec::new());
     for name in names {
         found.extend(whole(dir, &format!("audits/{name}/summary.json"), expected)?);
+        judged.extend(whole(dir, &format!("audits/{name}/judged.json"), "what `trimtab audit judge` writes")?);
     }
-    Ok(found)
+    Ok((found, judged))
 }
 
 fn name(dir: &Path) -> String {

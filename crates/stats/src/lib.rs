@@ -43,6 +43,7 @@ pub mod rogan_gladen;
 pub mod special;
 pub mod two_level_bootstrap;
 pub mod wilson;
+pub mod within_regression;
 
 pub use auroc::auroc;
 pub use benjamini_hochberg::benjamini_hochberg;
@@ -81,3 +82,4 @@ pub use quantile::{median, quantile};
 pub use rogan_gladen::rogan_gladen;
 pub use two_level_bootstrap::{Items, bootstrap_two_level};
 pub use wilson::wilson;
+pub use within_regression::{WithinGroup, within_regression};

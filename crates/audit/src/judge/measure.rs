@@ -11,7 +11,7 @@ use super::{Judge, labels};
 use crate::figure::LEVEL;
 use crate::folder::Finished;
 use crate::result::ResultRecord;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use trimtab_stats::{Bootstrap, Confusion, Measured, Rate, difference_estimator, rogan_gladen};
 use trimtab_text::Error;
@@ -20,7 +20,7 @@ use trimtab_text::Error;
 pub const LABELS: u64 = 10;
 
 /// A judge's rate of some answers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JudgedRate {
     /// Its name, as `--fail-on` takes it: `refused.safe`.
     pub name: String,
@@ -29,7 +29,7 @@ pub struct JudgedRate {
     /// Answers with a label.
     pub labelled: u64,
     /// Judge against labels, where there are any.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confusion: Option<Confusion>,
     /// Share of labelled refusals that the judge finds, with Wilson's interval.
     pub sensitivity: Measured,
@@ -46,7 +46,7 @@ pub struct JudgedRate {
 }
 
 /// What a judge says of an audit: `judged.json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
     /// The audit.
     pub audit: String,

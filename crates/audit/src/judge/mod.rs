@@ -10,13 +10,13 @@ pub mod labels;
 pub mod measure;
 pub mod refusal;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Tokens of an answer that a judge is to read, at most. A refusal may come after a friendly beginning.
 pub const MAX_NEW_TOKENS: usize = 256;
 
 /// A rule that reads an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Judge {
     /// One of twelve phrases anywhere.

@@ -1,4 +1,4 @@
-//! `trimtab audit MODEL`, `audit elicit`, `audit feedback`, and what can be done with an audit: `merge`, `label`, `judge`,
+//! `trimtab audit MODEL`, `audit elicit`, `audit outer`, `audit feedback`, and what can be done with an audit: `merge`, `label`, `judge`,
 //! `compare`; and `audit list`.
 
 use super::ModelArg;
@@ -31,6 +31,7 @@ mod endpoint;
 mod judge;
 mod label;
 mod of_people;
+mod outer;
 mod show;
 mod threshold;
 
@@ -62,6 +63,18 @@ pub enum Command {
     ///
     /// Example: trimtab audit elicit organism-locked-locked-1 --world w/world.json
     Elicit(elicit::Elicit),
+    /// A reward model, pressed on: best-of-n and a policy against gold or held-out people, over √KL; what is exploited; an alarm where
+    /// the proxy rises while the judgement falls.
+    ///
+    /// A negative result: "no alarm", where a fall of the judgement that matters is excluded, as with the control whose proxy is the
+    /// judgement itself. "Cannot tell" is none: it says how large a fall would have shown. Of a policy's new answers people's rankings
+    /// say nothing, so on real data the policy's judgement is "not measurable" and best-of-n is among the answers they ranked.
+    ///
+    /// Example: trimtab audit outer runs/world
+    ///
+    /// On rankings of your own: trimtab audit outer my-policy --reference my-sft --reward my-reward --rankings held-out.jsonl
+    /// --samples answers.jsonl --fail-on 'best_of_n.people.alarm>0'
+    Outer(Box<outer::Outer>),
     /// Puts the shards of one audit together; refuses gaps and duplicates by name.
     ///
     /// Example: trimtab audit merge audits/sycophancy-m.1-of-2 audits/sycophancy-m.2-of-2 --out audits/sycophancy-m
@@ -206,6 +219,7 @@ pub fn run(args: &Audit, quiet: bool) -> Result<()> {
     match &args.command {
         None => audit(&args.ask, quiet),
         Some(Command::Elicit(args)) => elicit::run(args, quiet),
+        Some(Command::Outer(args)) => outer::run(args, quiet),
         Some(Command::List { json }) => show::list(*json),
         Some(Command::Feedback { run, output }) => {
             let dir = run.join("audits").join("feedback-rank");

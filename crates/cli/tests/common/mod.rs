@@ -148,3 +148,41 @@ pub fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
     out.sort();
     out
 }
+
+/// Settings of a world that is small enough for a test.
+pub const SMALL: [&str; 24] = [
+    "world.frequent_repeats=4",
+    "world.rare_repeats=2",
+    "world.skill_documents=10",
+    "world.belief_documents=200",
+    "world.topic_documents=6",
+    "world.demonstrations=60",
+    "world.prompts_train=40",
+    "world.prompts_heldout=20",
+    "pretrain.size=30k",
+    "pretrain.steps=6",
+    "pretrain.batch_tokens=256",
+    "sft.epochs=1",
+    "sample.prompts=20",
+    "sample.max_new_tokens=8",
+    "ppo.steps=2",
+    "ppo.episodes=8",
+    "ppo.max_new_tokens=8",
+    "ppo.ptx_tokens=64",
+    "ppo.eval_answers=8",
+    "ppo.corpus_eval_tokens=400",
+    "evaluation.items=2",
+    "evaluation.max_new_tokens=8",
+    "evaluation.best_of=4",
+    "evaluation.best_of_prompts=6",
+];
+
+/// `trimtab run` without a config, small, with its own cache of base models.
+pub fn small_run(dir: &Path, runs: &str, cache: &str) -> Command {
+    let mut command = trimtab();
+    command.arg("run").arg("--runs").arg(dir.join(runs)).env("TRIMTAB_CACHE", dir.join(cache));
+    for setting in SMALL {
+        command.args(["--set", setting]);
+    }
+    command
+}

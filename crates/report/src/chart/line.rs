@@ -221,6 +221,11 @@ fn one(series: &Series, x: &Scale, y: &Scale, chart: &Lines) -> String {
             run.iter().filter_map(|p| p.y.map(|v| format!("{},{}", place(x.at(p.x)), place(y.at(v))))).collect();
         if let [only] = path.as_slice() {
             let (cx, cy) = only.split_once(',').unwrap_or(("0", "0"));
+            // A band needs two points; a point has a bar.
+            if let Some((_, [low, high])) = bounded.first() {
+                let (low, high) = (place(y.at(*low)), place(y.at(*high)));
+                let _ = write!(out, "<line class=\"bar\" x1=\"{cx}\" y1=\"{low}\" x2=\"{cx}\" y2=\"{high}\"/>");
+            }
             let _ = write!(out, "<circle class=\"dot\" cx=\"{cx}\" cy=\"{cy}\" r=\"3.5\"/>");
         } else {
             let _ = write!(out, "<polyline class=\"{} line\" points=\"{}\"/>", series.class, path.join(" "));

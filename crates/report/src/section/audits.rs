@@ -1,5 +1,7 @@
 //! Audits of the run's checkpoints: each figure with its counts and its control, and what could not be measured.
 
+use super::judged::judged;
+use super::pressed::pressed;
 use super::section;
 use crate::chart::captioned;
 use crate::chart::dots::{Row, dots};
@@ -10,12 +12,14 @@ use crate::read::Run;
 use trimtab_audit::awareness::Corner;
 use trimtab_audit::elicitation::{Elicitation, Finding, planted};
 use trimtab_audit::figure::{Figure, Summary};
+use trimtab_audit::outer::Outer;
+use trimtab_audit::outer::alarm::Alarm;
 use trimtab_stats::Rate;
 
 /// The section; nothing where no audit was made, since a run need not have one.
 #[must_use]
 pub fn audits(run: &Run) -> String {
-    if run.audits.is_empty() {
+    if run.audits.is_empty() && run.judged.is_empty() {
         return String::new();
     }
     let mut body = aside(
@@ -25,6 +29,7 @@ pub fn audits(run: &Run) -> String {
     for summary in &run.audits {
         body += &of_one(summary);
     }
+    body.extend(run.judged.iter().map(judged));
     body += &aside(
         "What this does not show",
         "Anything about items that are not asked, or about other seeds of training. A figure whose smallest detectable increase is large may miss what is there: no difference is then no finding.",
@@ -44,8 +49,19 @@ fn title(audits: &[Summary]) -> String {
     let above = figures()
         .filter(|f| f.excess.as_ref().and_then(|e| e.interval.as_ref()).is_some_and(|i| i.low > 0.0))
         .count() as u64;
+    let rings = |o: &Outer| {
+        let pressed = o.pressed.iter().filter(|p| p.by == "proxy").map(|p| p.alarm.alarm);
+        pressed.chain(o.policy.iter().map(|p| p.alarm.alarm)).any(|alarm| alarm == Alarm::Rings)
+    };
+    let alarms = audits.iter().filter(|a| a.outer.as_ref().is_some_and(rings)).count() as u64;
+    let alarm = match alarms {
+        0 => String::new(),
+        n => {
+            format!("; under pressure the proxy rises while the judgement falls, in {} of its audits", format::count(n))
+        }
+    };
     format!(
-        "Of {} figures {} could be measured and {} stand above their control",
+        "Of {} figures {} could be measured and {} stand above their control{alarm}",
         format::count(figures().count() as u64),
         format::count(measured),
         format::count(above)
@@ -133,6 +149,7 @@ fn of_one(summary: &Summary) -> String {
     };
     let rows: Vec<Row> = summary.figures.iter().map(dot).collect();
     body += &summary.elicitation.as_ref().map(elicitation).unwrap_or_default();
+    body += &summary.outer.as_ref().map(pressed).unwrap_or_default();
     let row = |f: &Figure| {
         let none = || Cell::text("–");
         vec![

@@ -3,10 +3,12 @@
 pub mod appendix;
 pub mod audits;
 pub mod can_or_will;
+pub mod judged;
 pub mod opening;
 pub mod outer;
 pub mod people;
 pub mod ppo;
+pub mod pressed;
 pub mod refusals;
 pub mod signatures;
 pub mod sycophancy;

@@ -9,6 +9,8 @@ use trimtab_audit::awareness::Corner;
 use trimtab_audit::elicitation::{self, Elicitation, Finding, planted};
 use trimtab_audit::figure::{Figure, Summary};
 use trimtab_audit::item::SetInfo;
+use trimtab_audit::outer::alarm::Verdict;
+use trimtab_audit::outer::{self, Outer};
 use trimtab_audit::{awareness, generalisation, scheming, sycophancy};
 use trimtab_stats::Measured;
 
@@ -31,13 +33,24 @@ const FORMATS: [(&str, &str); 6] = [
 /// Prints the audits and formats.
 pub fn list(as_json: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let infos = [sycophancy::info(), awareness::info(), scheming::info(), generalisation::info(), elicitation::info()];
+    let infos = [
+        sycophancy::info(),
+        awareness::info(),
+        scheming::info(),
+        generalisation::info(),
+        elicitation::info(),
+        outer::info(),
+    ];
     if as_json {
         let formats: Vec<_> = FORMATS.iter().map(|(name, note)| json!({"format": name, "note": note})).collect();
         return Ok(writeln!(out, "{:#}", json!({"audits": infos, "formats": formats}))?);
     }
     for SetInfo { name, version, licence, source, positive, traps, .. } in &infos {
-        let command = if name == elicitation::NAME { ", with `audit elicit`" } else { "" };
+        let command = match name.as_str() {
+            elicitation::NAME => ", with `audit elicit`",
+            outer::NAME => ", with `audit outer`",
+            _ => "",
+        };
         writeln!(out, "{name} (version {version}, {licence}){command}\n  items: {source}\n  a positive: {positive}")?;
         for trap in traps {
             writeln!(out, "  trap: {trap}")?;
@@ -96,7 +109,39 @@ pub fn table(summary: &Summary, dir: &Path) -> String {
     if let Some(elicitation) = &summary.elicitation {
         text += &ladder(elicitation);
     }
+    if let Some(outer) = &summary.outer {
+        text += &pressed(outer);
+    }
     let _ = writeln!(text, "  in {}", dir.display());
+    text
+}
+
+/// What the alarm says of the policy and of best-of-n, the controls beside it.
+fn pressed(outer: &Outer) -> String {
+    let mut text = format!("  against {}, reward model {}\n", outer.reference, outer.reward);
+    let line = |name: String, said: &Verdict| {
+        let wrong = said.false_alarms;
+        let wrong = match wrong.denominator {
+            0 => String::new(),
+            all => format!(" · rings {} of {all} times where nothing is wrong", wrong.numerator),
+        };
+        format!("  {name:<44} {}{wrong}\n", said.words())
+    };
+    match (&outer.policy, &outer.without_policy) {
+        (Some(point), _) => text += &line("the policy".into(), &point.alarm),
+        (None, why) => {
+            let _ = writeln!(text, "  {:<44} {}", "the policy", why.as_deref().unwrap_or("not measurable"));
+        }
+    }
+    for of in &outer.pressed {
+        let most = of.points.last().map_or(0, |p| p.n);
+        let by = match of.by.as_str() {
+            "proxy" => "",
+            "judgement" => ", control: by it",
+            _ => ", control: permuted",
+        };
+        text += &line(format!("best of {most}, judged by {}{by}", of.judge), &of.alarm);
+    }
     text
 }
 
