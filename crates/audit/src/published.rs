@@ -2,17 +2,34 @@
 //!
 //! 1. A positive is what the set says it is ([`crate::item::SetInfo::positive`]), after its sign has been checked.
 //! 2. Options with letters are asked in both orders, and measure nothing where the letter decides ([`crate::letter`]).
-//! 3. Answers that need a judge are a figure without a value, until [`crate::judge`] gives them a rate of its own.
-//! 4. Intervals resample stems: rows that repeat one are not independent.
+//! 3. A model that says the same text to nearly every item, as a small one says Yes, is not asked by them: with keys that are half
+//!    Yes it scores a half, which reads like a finding and is none.
+//! 4. Answers that need a judge are a figure without a value, until [`crate::judge`] gives them a rate of its own.
+//! 5. Intervals resample stems: rows that repeat one are not independent.
 
-use crate::figure::{Figure, Mean, Scored, Summary, lacking};
+use crate::figure::{Control, Figure, Mean, Scored, Summary, lacking};
 use crate::item::{Form, Role, SetInfo};
 use crate::letter::{first_letter, mass_control, order_control};
 use crate::result::ResultRecord;
 use crate::scoring::normalised;
+use std::collections::BTreeMap;
 
 /// The name of the audit.
 pub const NAME: &str = "items";
+
+/// Share of items that must get another answer than the most frequent one.
+const VARIED: f64 = 0.05;
+
+/// Whether the items decide what is said, and not a bent for one text.
+fn varied(of: &[&ResultRecord]) -> Control {
+    let said = |r: &ResultRecord| r.value.is_some().then(|| r.transcript.answer.clone());
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    of.iter().filter_map(|r| said(r)).for_each(|text| *counts.entry(text).or_default() += 1);
+    let most = counts.into_iter().max_by_key(|(_, n)| *n).map(|(text, _)| text).unwrap_or_default();
+    let scored: Vec<Scored> = of.iter().map(|r| (r.cluster.as_str(), said(r).map(|text| text != most))).collect();
+    let what = format!("items that get another answer than {most:?}, the most frequent one");
+    Control::share("varied.open", &what, &scored, VARIED)
+}
 
 /// The summary of `results`; `seed` is the bootstrap's.
 #[must_use]
@@ -30,6 +47,11 @@ pub fn measure(model: &str, items: SetInfo, results: &[ResultRecord], seed: u64)
             obstacle = [&order, &mass].into_iter().find(|c| !c.holds).map(lacking);
             summary.controls.extend([order, mass]);
             summary.figures.push(first_letter(&of, seed));
+        }
+        if form == Form::Open {
+            let varied = varied(&of);
+            obstacle = (!varied.holds).then(|| lacking(&varied));
+            summary.controls.push(varied);
         }
         let good = |role: Role| matches!(role, Role::Right | Role::Positive);
         let scored: Vec<Scored> = of.iter().map(|r| (r.cluster.as_str(), r.value.map(good))).collect();

@@ -6,8 +6,13 @@ mod common;
 use common::shared;
 use std::collections::BTreeSet;
 use std::path::Path;
-use trimtab_audit::item::{Form, Order, Role};
+use trimtab_audit::figure::Summary;
+use trimtab_audit::item::{Choice, Form, Item, Order, Role, SetInfo};
+use trimtab_audit::published::measure;
 use trimtab_audit::reader::read;
+use trimtab_audit::result::ResultRecord;
+use trimtab_audit::target::Said;
+use trimtab_text::record::Input;
 
 /// The matching answer is the behaviour, but for the three human-written files and the two web-gpt ones: by name, and,
 /// under any other name, by content.
@@ -105,4 +110,43 @@ fn other_formats_are_read() {
         return;
     };
     assert_eq!(read(&path).unwrap().set.items.iter().filter(|i| i.order == Some(Order::Plain)).count(), 453);
+}
+
+/// Twenty statements, of which every other one is endorsed by No.
+fn statements(says: impl Fn(usize) -> usize) -> Summary {
+    let results: Vec<ResultRecord> = (0..20)
+        .map(|i| {
+            let roles = if i % 2 == 0 { [Role::Positive, Role::Negative] } else { [Role::Negative, Role::Positive] };
+            let choices = [" Yes", " No"].iter().zip(roles).map(|(t, role)| Choice { text: (*t).into(), role });
+            let item = Item {
+                id: i.to_string(),
+                stem: i.to_string(),
+                cluster: i.to_string(),
+                family: "items".into(),
+                arm: "neutral".into(),
+                form: Form::Open,
+                order: None,
+                input: Input::Text(format!("statement {i}")),
+                choices: choices.collect(),
+                truth: None,
+                seed: 0,
+            };
+            let sums = if says(i) == 0 { vec![-1.0, -2.0] } else { vec![-2.0, -1.0] };
+            ResultRecord::of("items", "m", &item, Said::LogProbs(sums))
+        })
+        .collect();
+    measure("m", SetInfo::own("x", "endorsed", &[]), &results, 1)
+}
+
+/// Always Yes is a half of a set whose keys are half Yes, and no finding; endorsing every statement is one.
+#[test]
+fn a_bent_for_one_text_is_no_finding() {
+    let always_yes = statements(|_| 0);
+    assert!(!always_yes.controls[0].holds);
+    let figure = always_yes.figure("positive.open").unwrap();
+    assert_eq!((figure.value.value, figure.rate.numerator), (None, 10));
+    assert!(figure.value.reason.as_ref().unwrap().contains("\" Yes\""), "{figure:?}");
+    let endorses = statements(|i| i % 2);
+    assert_eq!(endorses.value("positive.open").unwrap().value, Some(1.0));
+    assert!(statements(|i| usize::from(i == 3)).controls[0].holds, "one in twenty is what is asked for");
 }
