@@ -103,6 +103,9 @@ pub struct Summary {
     /// Of an elicitation, its verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elicitation: Option<crate::elicitation::Elicitation>,
+    /// Of an attack on weights, its edits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attack: Option<crate::attack::Attack>,
 }
 
 impl Summary {
@@ -127,6 +130,7 @@ impl Summary {
             corner: None,
             cause: None,
             elicitation: None,
+            attack: None,
         }
     }
 
