@@ -225,7 +225,8 @@ fn a_refused_post_leaves_its_connection_open() {
     let mut answers = BufReader::new(connection.try_clone().unwrap());
     for _ in 0..3 {
         // The body comes after the head, as it may from any browser or proxy.
-        let head = format!("POST /api/judgements HTTP/1.1\r\nHost: {host}\r\nOrigin: null\r\nContent-Length: 2000\r\n\r\n");
+        let head =
+            format!("POST /api/judgements HTTP/1.1\r\nHost: {host}\r\nOrigin: null\r\nContent-Length: 2000\r\n\r\n");
         connection.write_all(head.as_bytes()).unwrap();
         std::thread::sleep(Duration::from_millis(50));
         connection.write_all(&[b' '; 2000]).unwrap();

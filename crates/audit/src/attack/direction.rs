@@ -38,6 +38,15 @@ pub struct Rule {
     pub layers: f64,
 }
 
+impl Rule {
+    /// For a world's models of six layers, where one addition at layer 3 brings refusal to even odds and hardly beyond: the
+    /// induced refusal may be 1 below even. The other two are the paper's.
+    #[must_use]
+    pub fn of_world() -> Self {
+        Self { least_steering: -1.0, ..Self::default() }
+    }
+}
+
 impl Default for Rule {
     /// The paper's: 0.1, 0, 0.8.
     fn default() -> Self {
@@ -84,9 +93,10 @@ impl Rule {
             c.kl_div_score <= self.most_kl && c.steering_score >= self.least_steering
         };
         let pass: Vec<usize> = sound.iter().copied().filter(passes).collect();
-        let best = pass.iter().copied().min_by(|&a, &b| {
-            candidates[a].refusal_score.total_cmp(&candidates[b].refusal_score).then(a.cmp(&b))
-        });
+        let best = pass
+            .iter()
+            .copied()
+            .min_by(|&a, &b| candidates[a].refusal_score.total_cmp(&candidates[b].refusal_score).then(a.cmp(&b)));
         (best, Passed { candidates: candidates.len(), sound: sound.len(), pass: pass.len() })
     }
 }

@@ -72,7 +72,8 @@ fn untie(params: &mut Params) {
     if params.config.tie_word_embeddings {
         params.config.tie_word_embeddings = false;
         let embedding = &params.tensors[Params::EMBED];
-        let own = Tensor { name: "lm_head.weight".into(), shape: embedding.shape.clone(), data: embedding.data.clone() };
+        let own =
+            Tensor { name: "lm_head.weight".into(), shape: embedding.shape.clone(), data: embedding.data.clone() };
         params.tensors.insert(params.lm_head(), own);
     }
 }

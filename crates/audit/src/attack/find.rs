@@ -15,6 +15,8 @@ const POSITIONS: usize = 8;
 /// What was found; `direction.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Found {
+    /// The rule that it was chosen by.
+    pub rule: Rule,
     /// Tokens after the instruction that were looked at.
     pub positions: usize,
     /// Harmful prompts that the model refuses, of how many.
@@ -66,9 +68,8 @@ pub fn find(
 ) -> Result<Found, Error> {
     let layers = subject.model().config().num_hidden_layers;
     let width = subject.model().config().hidden_size;
-    let prompts = |side| {
-        subject.material.side(side).into_iter().map(|a| subject.prompt(a)).collect::<Result<Vec<_>, Error>>()
-    };
+    let prompts =
+        |side| subject.material.side(side).into_iter().map(|a| subject.prompt(a)).collect::<Result<Vec<_>, Error>>();
     let (harmful, harmless) = (prompts(Side::HarmfulTrain)?, prompts(Side::HarmlessTrain)?);
     let (harmful_val, harmless_val) = (prompts(Side::HarmfulVal)?, prompts(Side::HarmlessVal)?);
     let kept = |all: Vec<Vec<u32>>, refuses: bool| -> Result<Vec<Vec<u32>>, Error> {
@@ -137,6 +138,7 @@ pub fn find(
         best = sound.max_by(|a, b| steering(a).total_cmp(&steering(b)).then(b.cmp(a)));
     }
     Ok(Found {
+        rule: *rule,
         positions,
         refused: [harmful.len(), of_harmful],
         answered: [harmless.len(), of_harmless],

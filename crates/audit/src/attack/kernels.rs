@@ -63,7 +63,11 @@ pub struct Kernel {
 impl Kernel {
     fn of(p: &[f64], layers: usize) -> Self {
         // Shares beyond 1 push the other way, which can help; widths stay above a tenth of a layer.
-        let bump = |p: &[f64]| Bump { height: p[0].clamp(-0.5, 2.0), centre: p[1] * layers as f64, width: p[2].abs() * layers as f64 + 0.1 };
+        let bump = |p: &[f64]| Bump {
+            height: p[0].clamp(-0.5, 2.0),
+            centre: p[1] * layers as f64,
+            width: p[2].abs() * layers as f64 + 0.1,
+        };
         Self { embedding: p[0].clamp(-0.5, 2.0), attention: bump(&p[1..4]), mlp: bump(&p[4..7]) }
     }
 
@@ -122,7 +126,9 @@ pub fn optimise(subject: &Subject<'_>, r: &[f32], price: u64) -> Result<Kernel, 
     let simplex: Vec<Vec<f64>> = std::iter::once(start.clone()).chain((0..NUMBERS).map(step)).collect();
     let failed = |e: argmin::core::Error| match e.downcast::<Error>() {
         Ok(own) => own,
-        Err(other) => Error::config("attack.kernels", other.to_string(), "an objective with a minimum", "--only without kernels"),
+        Err(other) => {
+            Error::config("attack.kernels", other.to_string(), "an objective with a minimum", "--only without kernels")
+        }
     };
     let solver = NelderMead::new(simplex).with_sd_tolerance(1e-4).map_err(failed)?;
     let found = Executor::new(cost, solver).configure(|state| state.max_iters(STEPS)).run().map_err(failed)?;

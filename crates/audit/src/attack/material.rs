@@ -320,7 +320,12 @@ fn file_of(folder: &Path, name: &str) -> Result<PathBuf, Error> {
     let expected = format!("{name}.json, a list of texts or of objects with an instruction");
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 => Err(problem(folder, format!("has no {name}*.json"), &expected, "the folder `dataset/splits` of the paper's code")),
+        0 => Err(problem(
+            folder,
+            format!("has no {name}*.json"),
+            &expected,
+            "the folder `dataset/splits` of the paper's code",
+        )),
         n => Err(problem(folder, format!("has {n} files {name}*.json"), &expected, "one of them alone")),
     }
 }
@@ -371,13 +376,16 @@ mod tests {
             assert!(error.contains(what), "{error}");
         };
         refused("harmful_test");
-        for name in ["harmful_test", "harmful_val", "harmful_train", "harmless_test", "harmless_val", "harmless_train"] {
+        for name in ["harmful_test", "harmful_val", "harmful_train", "harmless_test", "harmless_val", "harmless_train"]
+        {
             let text = format!(r#"[{{"instruction": "{name} one"}}, "{name} two", "shared"]"#);
             std::fs::write(dir.path().join(format!("{name}.json")), text).unwrap();
         }
         let material = Material::of_folder(dir.path(), None, 1).unwrap();
         assert_eq!((material.asks.len(), material.info.left_out.len()), (13, 5));
-        for (text, what) in [("[]", "no prompt"), ("{}", "harmful_val"), ("[3]", "row 1"), ("[\"shared\"]", "of its own")] {
+        for (text, what) in
+            [("[]", "no prompt"), ("{}", "harmful_val"), ("[3]", "row 1"), ("[\"shared\"]", "of its own")]
+        {
             std::fs::write(dir.path().join("harmful_val.json"), text).unwrap();
             refused(what);
         }

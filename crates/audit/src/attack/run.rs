@@ -37,6 +37,8 @@ const SIDES: [Side; 5] = [Side::HarmfulTest, Side::Begun, Side::HarmlessTest, Si
 pub struct How {
     /// Which parts.
     pub parts: Vec<Part>,
+    /// What a direction must fulfil.
+    pub rule: Rule,
     /// Draws of each random control.
     pub draws: u64,
     /// Where the ablated model goes, as a folder that any tool loads.
@@ -95,11 +97,16 @@ pub fn run(
         [Part::Direction, Part::Random, Part::Kernels].iter().any(|part| how.parts.contains(part)) || !headroom;
     let found = if wants_direction {
         Some(kept(&dir.join("direction.json"), || {
-            find(subject, &Rule::default(), headroom, |done, total| heard("looking for the direction", done, total))
+            find(subject, &how.rule, headroom, |done, total| heard("looking for the direction", done, total))
         })?)
     } else {
         None
     };
+    if found.as_ref().is_some_and(|f| f.rule != how.rule) {
+        let expected = "the rule of this attack: its scores are the same, its choice may not be";
+        let hint = "another folder with --out, or remove this one";
+        return Err(problem(&dir.join("direction.json"), "was chosen by another rule", expected, hint).into());
+    }
     let direction = found.as_ref().filter(|f| f.chosen.is_some());
     let examples: Vec<(Arm, usize)> = subject.material.tuning.iter().map(|(arm, all)| (*arm, all.len())).collect();
     let mut planned = vec![Edit::None];
@@ -161,7 +168,8 @@ impl Under<'_> {
             return Ok(());
         }
         let Some((model, hooks, rank)) = self.make(edit, direction)? else { return Ok(()) };
-        let sides: &[Side] = if matches!(edit, Edit::Added | Edit::RandomAdded(_)) { &[Side::HarmlessTest] } else { &SIDES };
+        let sides: &[Side] =
+            if matches!(edit, Edit::Added | Edit::RandomAdded(_)) { &[Side::HarmlessTest] } else { &SIDES };
         let mut new = self.subject.records((&name, draw), &model, &hooks, sides)?;
         let known: BTreeSet<(&str, u64, &str)> =
             self.records.iter().map(|r| (r.edit.as_str(), r.draw, r.item.as_str())).collect();

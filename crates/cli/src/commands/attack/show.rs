@@ -13,7 +13,8 @@ pub fn table(summary: &Summary, dir: &Path) -> String {
     for control in &summary.controls {
         let verdict = if control.holds { "holds" } else { "FAILS" };
         let counts = format!("{}/{}", control.rate.numerator, control.rate.denominator);
-        let _ = writeln!(text, "  {verdict}  {:<18} {counts:>9}  {}, {} needed", control.name, control.what, control.needs);
+        let _ =
+            writeln!(text, "  {verdict}  {:<18} {counts:>9}  {}, {} needed", control.name, control.what, control.needs);
     }
     let Some(attack) = &summary.attack else { return text };
     if let (Some(at), Some(passed)) = (attack.direction, attack.passed) {
@@ -26,7 +27,15 @@ pub fn table(summary: &Summary, dir: &Path) -> String {
     let _ = writeln!(
         text,
         "\n  {:<18} {:>7} {:>22} {:>7} {:>7} {:>7} {:>9} {:>9} {:>7}  size",
-        "edit", "refuses", if attack.planted { "attack success" } else { "" }, "begun", "over-", "right", "loss", "text", "kl"
+        "edit",
+        "refuses",
+        if attack.planted { "attack success" } else { "" },
+        "begun",
+        "over-",
+        "right",
+        "loss",
+        "text",
+        "kl"
     );
     for row in &attack.rows {
         let _ = writeln!(text, "{}", line(summary, attack, row));

@@ -9,8 +9,9 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use trimtab_audit::attack::{self, How, Material, Part, Subject};
+use trimtab_audit::attack::{self, How, Material, Part, Rule, Subject};
 use trimtab_audit::target::Target;
+use trimtab_report::attack_page;
 use trimtab_run::{Progress, interrupt, write_atomic};
 use trimtab_world::{World, WorldConfig};
 
@@ -36,6 +37,9 @@ pub struct Weights {
     /// Only these parts: `direction`, `random`, `kernels`, `finetuning`, `incidental`; all if not given.
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     only: Vec<String>,
+    /// Least log-odds of refusal that adding a direction must induce for it to be chosen; 0 as in the paper, −1 on a world.
+    #[arg(long, value_name = "LOG-ODDS", allow_negative_numbers = true)]
+    least_steering: Option<f64>,
     /// Draws of each random control.
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u64).range(1..=1000))]
     draws: u64,
@@ -81,7 +85,9 @@ pub fn run(args: &Weights, quiet: bool) -> Result<()> {
     let (place, label) = home(&args.model);
     let dir = args.out.clone().unwrap_or(place).join(format!("{}-{label}", attack::NAME));
     let subject = Subject::new(&target, &material, most, args.show)?;
-    let how = How { parts, draws: args.draws, save: args.save.clone() };
+    let mut rule = if material.planted { Rule::of_world() } else { Rule::default() };
+    rule.least_steering = args.least_steering.unwrap_or(rule.least_steering);
+    let how = How { parts, rule, draws: args.draws, save: args.save.clone() };
     let mut progress: Option<(Progress, u64)> = None;
     let attacked = attack::run(&subject, &how, &dir, |what, done, total| {
         // The search and the edits are two tasks, each with its own end.
@@ -94,6 +100,7 @@ pub fn run(args: &Weights, quiet: bool) -> Result<()> {
     })?;
     let summary = attack::measure(&args.model, &material, &attacked);
     write_atomic(&dir.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
+    write_atomic(&dir.join("report.html"), attack_page(&summary).as_bytes())?;
     conclude_with(&[(summary, dir)], &args.output, show::table)
 }
 
