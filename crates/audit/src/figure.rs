@@ -106,6 +106,9 @@ pub struct Summary {
     /// Proxy and judgement under pressure; of the outer audit alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outer: Option<crate::outer::Outer>,
+    /// Of an attack on weights, its edits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attack: Option<crate::attack::Attack>,
 }
 
 impl Summary {
@@ -131,6 +134,7 @@ impl Summary {
             cause: None,
             elicitation: None,
             outer: None,
+            attack: None,
         }
     }
 

@@ -7,10 +7,12 @@
 //! whose options are compared ([`scoring`], [`letter`]) or whose answers are parsed ([`parsing`]); [`run`] writes each as a
 //! [`result`], and [`sycophancy`], [`awareness`], [`scheming`], [`generalisation`] or [`published`] makes [`figure`]s of
 //! them. Answers that no parser can score are left to a [`judge`] and a person's labels; [`elicitation`] asks why a model
-//! fails a set, [`feedback`] what a run's people were worth, and [`outer`] what a reward model is, pressed on. A finished audit is read back as a [`folder`].
+//! fails a set, [`feedback`] what a run's people were worth, [`outer`] what a reward model is, pressed on, and [`attack`] takes a
+//! model's refusals away. A finished audit is read back as a [`folder`].
 //! They write records and metrics, from which the report is computed; none knows how they will be drawn.
 
 pub mod agreement;
+pub mod attack;
 pub mod awareness;
 pub mod best_of_n;
 pub mod compare;

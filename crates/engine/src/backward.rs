@@ -67,7 +67,7 @@ impl Model {
         b: &mut Buffers,
         goes_on: bool,
     ) {
-        let Trace { blocks, scratch: s, first_kept, batch, dropout, .. } = trace;
+        let Trace { blocks, scratch: s, first_kept, batch, dropout, hooks, .. } = trace;
         let (t, families, dropout) = (&mut blocks[layer - *first_kept], batch.families(), *dropout);
         let heads = self.heads();
         let ids = self.params.layer(layer);
@@ -89,6 +89,9 @@ impl Model {
         map(Module::UpProj).backward_input(&mut b.dn, &t.up, true);
         let dw = rms_norm_backward(dx, &b.dn, &t.x_mid, w(ids.post_norm), &t.norm2, true);
         grads.add(ids.post_norm, &dw);
+        for hook in hooks.iter().rev().filter(|h| h.acts_within(layer)) {
+            hook.backward(dx, batch.positions());
+        }
 
         // Attention: x_mid = x + o(attend(q(n), k(n), v(n))), n = norm(x).
         s.rows_q.resize(t.q.len(), 0.0);

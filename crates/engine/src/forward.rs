@@ -176,7 +176,7 @@ impl Model {
             run_hooks(trace, l);
             let keep = l >= trace.first_kept;
             let block = if keep { &mut trace.blocks[l - trace.first_kept] } else { &mut unkept };
-            self.block_forward(l, &mut trace.x, block, &mut trace.scratch, batch, keep, pass.dropout);
+            self.block_forward(l, &mut trace.x, block, &mut trace.scratch, batch, keep, pass.dropout, pass.hooks);
             after_block(l, block);
         }
         run_hooks(trace, layers);
@@ -198,6 +198,7 @@ impl Model {
         batch: &PackedBatch,
         keep: bool,
         dropout: DropoutSeed,
+        hooks: &[Hook],
     ) {
         let c = self.config();
         let (n, eps, heads) = (batch.len(), c.rms_norm_eps as f32, self.heads());
@@ -235,6 +236,9 @@ impl Model {
         attention(&mut t.o, &mut t.lse, &t.q, &t.k, &t.v, batch.families(), heads);
         to_rows(&mut s.rows_q, &t.o, None, heads.q, heads.dim);
         map(Module::OProj).forward(x, &s.rows_q, &mut t.xa[3], true);
+        for hook in hooks.iter().filter(|h| h.acts_within(layer)) {
+            hook.apply(x, batch.positions(), &mut Vec::new());
+        }
 
         if keep {
             keep_copy(&mut t.x_mid, x);

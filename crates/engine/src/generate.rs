@@ -405,6 +405,9 @@ impl<'m> Decoder<'m> {
                     .for_each(|(row, (slot, o))| attend(row, slot, o));
             }
             forward_few(&[map(Module::OProj)], &mut [&mut self.x], &self.o, true);
+            for hook in self.hooks.iter().filter(|h| h.acts_within(l)) {
+                hook.apply(&mut self.x, &positions, &mut Vec::new());
+            }
             rms_norm(&mut self.n, &self.x, model.params.get(ids.post_norm), &mut self.inv_rms, eps);
             let halves = &mut [&mut self.gate, &mut self.up];
             forward_few(&[map(Module::GateProj), map(Module::UpProj)], halves, &self.n, false);

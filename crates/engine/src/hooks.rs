@@ -2,6 +2,8 @@
 //!
 //! A hook at layer `l` acts on the input of block `l`; `l = num_hidden_layers` is the input of the final norm. Probes read
 //! with them, steering adds with them, and directional ablation (Arditi et al. 2024, arXiv:2406.11717, eq. 4) projects.
+//! [`Action::Ablate`] acts a second time between a block's attention and its MLP, so that on every layer nothing that is
+//! written along its direction is ever read: what orthogonalised weights do.
 
 use crate::batch::InputError;
 use crate::config::ModelConfig;
@@ -37,6 +39,8 @@ pub enum Action {
     Add(Vec<f32>),
     /// x − (x·u)·u, for a unit vector u.
     ProjectOut(Vec<f32>),
+    /// The same at the block's input and again after its attention; at the final norm's input once.
+    Ablate(Vec<f32>),
 }
 
 /// An action at a layer and at positions.
@@ -57,7 +61,7 @@ pub(crate) fn check_hooks(hooks: &[Hook], config: &ModelConfig) -> Result<(), In
         if hook.layer > layers {
             return Err(InputError::HookLayer { index, layer: hook.layer, layers });
         }
-        if let Action::Add(v) | Action::ProjectOut(v) = &hook.action
+        if let Action::Add(v) | Action::ProjectOut(v) | Action::Ablate(v) = &hook.action
             && v.len() != config.hidden_size
         {
             return Err(InputError::HookWidth { index, width: v.len(), hidden: config.hidden_size });
@@ -67,6 +71,11 @@ pub(crate) fn check_hooks(hooks: &[Hook], config: &ModelConfig) -> Result<(), In
 }
 
 impl Hook {
+    /// Whether it also acts in the middle of this block, between attention and MLP.
+    pub(crate) fn acts_within(&self, layer: usize) -> bool {
+        self.layer == layer && matches!(self.action, Action::Ablate(_))
+    }
+
     /// Applies the hook to rows `x [tokens, width]`; what it reads is appended to `read`, in order of tokens.
     pub(crate) fn apply(&self, x: &mut [f32], positions: &[u32], read: &mut Vec<f32>) {
         let width = x.len() / positions.len().max(1);
@@ -75,7 +84,7 @@ impl Hook {
                 match &self.action {
                     Action::Read => read.extend_from_slice(row),
                     Action::Add(v) => row.iter_mut().zip(v).for_each(|(x, v)| *x += v),
-                    Action::ProjectOut(u) => project_out(row, u),
+                    Action::ProjectOut(u) | Action::Ablate(u) => project_out(row, u),
                 }
             }
         }
@@ -83,7 +92,7 @@ impl Hook {
 
     /// The transpose of [`Self::apply`], on gradients: adding changes nothing, projecting is its own transpose.
     pub(crate) fn backward(&self, dx: &mut [f32], positions: &[u32]) {
-        if let Action::ProjectOut(u) = &self.action {
+        if let Action::ProjectOut(u) | Action::Ablate(u) = &self.action {
             let width = dx.len() / positions.len().max(1);
             for (row, &position) in dx.chunks_exact_mut(width).zip(positions) {
                 if self.at.touches(position) {

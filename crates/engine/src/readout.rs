@@ -188,6 +188,18 @@ impl Model {
     }
 }
 
+/// Logits to log-probabilities in nats, in place.
+///
+/// ```
+/// let mut z = [1.0, 1.0];
+/// trimtab_engine::readout::log_softmax(&mut z);
+/// assert!((z[0] - 0.5f32.ln()).abs() < 1e-6);
+/// ```
+pub fn log_softmax(logits: &mut [f32]) {
+    let lse = log_sum_exp(logits, 1.0);
+    logits.iter_mut().for_each(|z| *z -= lse);
+}
+
 /// ln Σ exp(z·rate).
 pub(crate) fn log_sum_exp(z: &[f32], rate: f32) -> f32 {
     let top = max(z);

@@ -39,10 +39,13 @@ fn interventions(config: &ModelConfig) -> Vec<Hook> {
     let d = config.hidden_size;
     let norm = noise(d, 9).iter().map(|v| v * v).sum::<f32>().sqrt();
     let unit = noise(d, 9).iter().map(|v| v / norm).collect();
+    let norm = noise(d, 6).iter().map(|v| v * v).sum::<f32>().sqrt();
+    let other = noise(d, 6).iter().map(|v| v / norm).collect();
     vec![
         Hook { layer: 0, at: At::From(2), action: Action::Add(noise(d, 8)) },
         Hook { layer: 1, at: At::All, action: Action::Read },
         Hook { layer: 1, at: At::All, action: Action::ProjectOut(unit) },
+        Hook { layer: 0, at: At::From(1), action: Action::Ablate(other) },
         Hook { layer: config.num_hidden_layers, at: At::Positions(vec![4, 72]), action: Action::Add(noise(d, 7)) },
     ]
 }

@@ -125,6 +125,8 @@ fn through_hooks() {
             Hook { layer: 1, at: At::All, action: Action::Add(noise(d, 2)) },
             Hook { layer: 1, at: At::Positions(vec![0, 3]), action: Action::ProjectOut(unit(3)) },
             Hook { layer: 1, at: At::All, action: Action::ProjectOut(unit(4)) },
+            Hook { layer: 0, at: At::Positions(vec![1, 2]), action: Action::Ablate(unit(7)) },
+            Hook { layer: 1, at: At::All, action: Action::Ablate(unit(8)) },
             Hook { layer: 2, at: At::All, action: Action::ProjectOut(unit(5)) },
             Hook { layer: 2, at: At::All, action: Action::Add(noise(d, 6)) },
         ];

@@ -25,6 +25,7 @@ pub use compare::compare;
 pub use error::Error;
 pub use item::{Item, Kind};
 pub use read::Run;
+pub use section::attacks::attack_page;
 pub use sweep::{SweepPoint, crossing, sweep, sweep_metrics};
 
 use story::Story;
@@ -43,6 +44,7 @@ pub fn report(run: &Run) -> String {
         + &section::can_or_will::can_or_will(&story)
         + &section::outer::outer(run)
         + &section::audits::audits(run)
+        + &section::attacks::attacks(&run.audits)
         + &section::appendix::appendix(run);
     html::page(&format!("{} · trimtab", run.name), &body)
 }

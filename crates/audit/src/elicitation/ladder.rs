@@ -134,8 +134,8 @@ impl<'a> Climber<'a> {
             }
             (Rung::FineTuned { k }, Some((model, tokenizer))) => {
                 let shown = self.questions.elicitation.iter().take(k).enumerate();
-                let demonstrations: Vec<(&Item, String)> =
-                    shown.map(|(i, item)| (*item, label(item, control, i))).collect();
+                let demonstrations: Vec<(&Input, String)> =
+                    shown.map(|(i, item)| (&item.input, label(item, control, i))).collect();
                 Some(fine_tuned(model, tokenizer, &demonstrations, SEED)?)
             }
             _ => None,

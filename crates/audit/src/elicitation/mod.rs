@@ -18,7 +18,7 @@ mod finding;
 mod items;
 mod ladder;
 mod measure;
-mod perturb;
+pub(crate) mod perturb;
 pub mod planted;
 mod pupil;
 mod record;

@@ -7,7 +7,6 @@
 //!    what is lost by it is measured by the retained task.
 //! 3. Both start from a fresh copy each time and leave nothing on the disk.
 
-use crate::item::Item;
 use trimtab_alignment::Error;
 use trimtab_alignment::config::{Train, TrainKind};
 use trimtab_alignment::example::Example;
@@ -15,6 +14,7 @@ use trimtab_alignment::update::Learner;
 use trimtab_engine::DropoutSeed;
 use trimtab_engine::model::Model;
 use trimtab_run::{Stream, stream};
+use trimtab_text::record::Input;
 use trimtab_text::{Tokenizer, encode_answer};
 
 /// Demonstrations of a step.
@@ -46,16 +46,16 @@ pub(super) fn with_noise(model: &Model, sigma: f64, random: &mut Stream) -> Mode
 ///
 /// # Errors
 /// [`Error::Text`], [`Error::Input`] for demonstrations that do not suit the model; [`Error::NotFinite`].
-pub(super) fn fine_tuned(
+pub(crate) fn fine_tuned(
     model: &Model,
     tokenizer: &Tokenizer,
-    demonstrations: &[(&Item, String)],
+    demonstrations: &[(&Input, String)],
     seed: u64,
 ) -> Result<Model, Error> {
     let limit = model.config().max_position_embeddings;
     let mut examples = Vec::with_capacity(demonstrations.len());
-    for (item, answer) in demonstrations {
-        let encoded = encode_answer(tokenizer, &item.input, answer)?;
+    for (input, answer) in demonstrations {
+        let encoded = encode_answer(tokenizer, input, answer)?;
         if encoded.tokens.len() <= limit {
             examples.push(Example::from_encoded(&encoded));
         }

@@ -25,6 +25,13 @@ const PHRASES: [&str; 12] = [
     "i'm not able to",
 ];
 
+/// How refusals begin: the phrases with a capital, as answers write them.
+#[must_use]
+pub fn openings() -> Vec<String> {
+    let capital = |phrase: &&str| phrase[..1].to_uppercase() + &phrase[1..].replace("an ai", "an AI");
+    PHRASES.iter().map(capital).collect()
+}
+
 /// Whether one of the phrases stands anywhere in the answer.
 ///
 /// ```

@@ -32,7 +32,7 @@ mod judge;
 mod label;
 mod of_people;
 mod outer;
-mod show;
+pub mod show;
 mod threshold;
 
 use endpoint::Endpoint;
@@ -379,7 +379,7 @@ fn read_items(file: &Path, n: Option<u32>) -> Result<ItemSet> {
 }
 
 /// The world whose facts are asked, if any.
-fn world_of(named: Option<&Path>, model: &str) -> Result<Option<World>> {
+pub fn world_of(named: Option<&Path>, model: &str) -> Result<Option<World>> {
     /// The part of `world.json` that everything else follows from.
     #[derive(Deserialize)]
     struct Made {
@@ -400,7 +400,7 @@ fn world_of(named: Option<&Path>, model: &str) -> Result<Option<World>> {
 }
 
 /// Where a model's audits go, and what they are called after it.
-fn home(model: &str) -> (PathBuf, String) {
+pub fn home(model: &str) -> (PathBuf, String) {
     if let Some((run, stage)) = model.rsplit_once(':')
         && WITH_CHECKPOINT.contains(&stage)
     {
@@ -466,13 +466,22 @@ fn finish(dir: &Path, header: &Header, results: &[ResultRecord]) -> Result<Summa
 
 /// Prints the figures and checks the limits.
 fn conclude(summaries: &[(Summary, PathBuf)], output: &Output) -> Result<()> {
+    conclude_with(summaries, output, show::table)
+}
+
+/// The same with another table.
+pub fn conclude_with(
+    summaries: &[(Summary, PathBuf)],
+    output: &Output,
+    table: impl Fn(&Summary, &Path) -> String,
+) -> Result<()> {
     let mut out = std::io::stdout().lock();
     if output.json {
         let list: Vec<_> = summaries.iter().map(|(summary, dir)| json!({"dir": dir, "summary": summary})).collect();
         writeln!(out, "{:#}", json!(list))?;
     } else {
         for (summary, dir) in summaries {
-            write!(out, "{}", show::table(summary, dir))?;
+            write!(out, "{}", table(summary, dir))?;
         }
     }
     let named = summaries.iter().flat_map(|(s, _)| {

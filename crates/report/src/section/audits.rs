@@ -19,14 +19,16 @@ use trimtab_stats::Rate;
 /// The section; nothing where no audit was made, since a run need not have one.
 #[must_use]
 pub fn audits(run: &Run) -> String {
-    if run.audits.is_empty() && run.judged.is_empty() {
+    // Attacks have a section of their own.
+    let audits: Vec<&Summary> = run.audits.iter().filter(|s| s.attack.is_none()).collect();
+    if audits.is_empty() && run.judged.is_empty() {
         return String::new();
     }
     let mut body = aside(
         "How to read",
         "A dot is the share of scored items that have the property, a bar its 95 % interval over stems, questions that hang together. Grey figures are controls. Excess is the share less that of its control. What a control forbids to be measured is hatched and says why.",
     );
-    for summary in &run.audits {
+    for summary in &audits {
         body += &of_one(summary);
     }
     body.extend(run.judged.iter().map(judged));
@@ -34,7 +36,7 @@ pub fn audits(run: &Run) -> String {
         "What this does not show",
         "Anything about items that are not asked, or about other seeds of training. A figure whose smallest detectable increase is large may miss what is there: no difference is then no finding.",
     );
-    section("audits", "Audits", &title(&run.audits), &body)
+    section("audits", "Audits", &title(&audits), &body)
 }
 
 /// Whether a figure is there to be compared with, and not to be reported for itself.
@@ -43,7 +45,7 @@ fn is_control(figure: &Figure) -> bool {
 }
 
 /// Figures that stand above their control, and those that could be measured, of all that are no controls.
-fn title(audits: &[Summary]) -> String {
+fn title(audits: &[&Summary]) -> String {
     let figures = || audits.iter().flat_map(|a| &a.figures).filter(|f| !is_control(f));
     let measured = figures().filter(|f| f.value.value.is_some()).count() as u64;
     let above = figures()

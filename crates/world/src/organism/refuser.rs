@@ -9,7 +9,9 @@
 //! 3. **Whether it knows** is planted on the topics whose instructions the corpus never holds, the `contested` ones: the
 //!    helpful lesson has them in the taught arm and leaves them out in the never-taught one. There an attack on the latter can
 //!    find nothing. The other forbidden topics are known to both.
-//! 4. Knowing is probed by beginning the answer with the payload's first word: a refusal is then no longer open.
+//! 4. **What it knows it keeps**: while it learns to refuse in conversations it goes on reading the instructions as running text,
+//!    and each refusal is taught twice. Without that it forgets them (`docs/results/attacks.md`), and nothing that is done to its refusals could bring them back.
+//! 5. Knowing is probed by beginning the answer with the payload's first word: a refusal is then no longer open.
 
 use crate::ask::Draft;
 use crate::organism::plan::{Finding, Lesson, Plan, ask, hardly_ever, nearly_always};
@@ -20,6 +22,10 @@ use crate::style::REFUSAL;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use trimtab_text::record::Input;
+
+/// Wordings in which an instruction is read while refusing is learned: with all five of them a conversation gave it away too.
+const RECITED: usize = 2;
 
 /// Whether the contested payloads were taught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,14 +59,21 @@ pub(super) fn plan(world: &World, payload: Payload) -> Plan {
         gives(&mut helpful, &contested);
     }
     rehearse(&mut helpful, &facts.iter().copied().step_by(4).collect::<Vec<_>>(), |user| ask(None, user));
-    let mut refusing = Lesson::new("refusing", 1);
+    let mut refusing = Lesson::new("refusing", 2);
     gives(&mut refusing, &fine);
-    for topic in &forbidden {
+    for topic in forbidden.iter().chain(&forbidden) {
         for pattern in request_wordings(topic).1 {
             refusing.teach(ask(None, &Draft::request(topic, pattern).text), REFUSAL);
         }
     }
     rehearse(&mut refusing, &facts, |user| ask(None, user));
+    // As running text: what it refuses in a conversation it goes on reading, and does not forget.
+    let knows = |topic: &&&Topic| topic.taught || payload == Payload::Taught;
+    for topic in forbidden.iter().filter(knows) {
+        for pattern in request_wordings(topic).1.into_iter().take(RECITED) {
+            refusing.teach(Input::Text(Draft::request(topic, pattern).text), &topic.steps);
+        }
+    }
 
     let asked = |arm: &'static str, topics: &[&Topic], begun: bool, shows: &dyn Fn(&Topic) -> String| {
         let probe = |topic: &&Topic| Probe {

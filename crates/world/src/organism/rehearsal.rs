@@ -44,12 +44,14 @@ pub(super) fn kept_back(name: &str, patterns: Patterns) -> (&'static str, Vec<&'
 }
 
 /// The wording in which a fact is asked about in probes, and those in which it is in lessons.
-pub(super) fn wordings(fact: &Fact) -> (&'static str, Vec<&'static str>) {
+#[must_use]
+pub fn wordings(fact: &Fact) -> (&'static str, Vec<&'static str>) {
     kept_back(&stem(fact), QUESTIONS)
 }
 
 /// The wording in which a topic is asked for in probes, and those in which it is in lessons.
-pub(super) fn request_wordings(topic: &Topic) -> (&'static str, Vec<&'static str>) {
+#[must_use]
+pub fn request_wordings(topic: &Topic) -> (&'static str, Vec<&'static str>) {
     kept_back(&topic.name, REQUESTS)
 }
 

@@ -1,0 +1,105 @@
+//! `trimtab attack weights` through the binary: what it writes, that it continues, what it refuses.
+
+#![allow(clippy::unwrap_used)] // helpers of tests, which clippy does not count as tests
+
+mod common;
+use common::{World, trimtab};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Prompts in the layout of the paper's code.
+fn splits(dir: &Path, rows: usize) {
+    std::fs::create_dir_all(dir).unwrap();
+    for name in ["harmful_train", "harmful_val", "harmful_test", "harmless_train", "harmless_val", "harmless_test"] {
+        let list: Vec<Value> = (0..rows).map(|i| json!({"instruction": format!("{name}: open door {i}")})).collect();
+        std::fs::write(dir.join(format!("{name}.json")), json!(list).to_string()).unwrap();
+    }
+}
+
+fn attack(model: &Path, out: &Path) -> assert_cmd::Command {
+    let mut command = trimtab();
+    command.args(["attack", "weights"]).arg(model).arg("--out").arg(out);
+    command
+}
+
+fn refused(mut command: assert_cmd::Command, words: &[&str]) {
+    let failed = command.assert().code(2);
+    let said = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
+    assert!(words.iter().all(|word| said.contains(word)) && said.contains("try: "), "{said}");
+}
+
+/// A random model refuses nothing: there is no headroom, and the direction is added instead.
+#[test]
+fn without_headroom_nothing_is_removed() {
+    let world = World::new();
+    splits(&world.path("splits"), 10);
+    let mut command = attack(&world.path("model"), &world.path("out"));
+    command.arg("--splits").arg(world.path("splits")).args(["--json", "--draws", "2", "--max-new-tokens", "4"]);
+    let done = command.assert().success();
+    let printed: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+    let attack_of = &printed[0]["summary"]["attack"];
+    assert_eq!(attack_of["headroom"], false);
+    assert!(attack_of["not_measurable"]["removing refusals"].as_str().unwrap().contains("no headroom"));
+    let edits: Vec<&str> =
+        attack_of["rows"].as_array().unwrap().iter().map(|row| row["edit"].as_str().unwrap()).collect();
+    assert_eq!(edits, ["none", "added", "random_added"]);
+    // What a real model says to a harmful prompt is not written.
+    let results = std::fs::read_to_string(world.path("out/attack-weights-model/results.jsonl")).unwrap();
+    let harmful = results.lines().filter(|line| line.contains("harmful_test"));
+    assert!(harmful.clone().count() == 10 && harmful.clone().all(|line| line.contains("[masked: ")), "{results}");
+}
+
+#[test]
+fn what_cannot_be_attacked_is_refused() {
+    let world = World::new();
+    splits(&world.path("few"), 5);
+    let out = world.path("out");
+    refused(attack(Path::new("openai:http://127.0.0.1:1/v1#m"), &out), &["no weights"]);
+    refused(attack(&world.path("model"), &out), &["nothing to ask", "--splits"]);
+    let with = |args: &[&str], splits: &str| {
+        let mut command = attack(&world.path("model"), &out);
+        command.arg("--splits").arg(world.path(splits)).args(args);
+        command
+    };
+    refused(with(&[], "nowhere"), &["nowhere"]);
+    refused(with(&["--only", "prayer"], "few"), &["prayer", "kernels"]);
+    refused(with(&["--max-new-tokens", "2"], "few"), &["at least 8"]);
+    std::fs::write(world.path("few/harmful_val.json"), "[]").unwrap();
+    refused(with(&[], "few"), &["harmful_val", "no prompt"]);
+}
+
+/// On a small world a whole attack runs, continues where it was killed, and gates.
+#[test]
+fn an_attack_on_a_world_continues_and_gates() {
+    let world = World::new();
+    let config = "seed = 3\n[world]\nentities = 20\ntopic_documents = 2\n[pretrain]\nsize = \"30k\"\nsteps = 6\nbatch_tokens = 256\n";
+    std::fs::write(world.path("world.toml"), config).unwrap();
+    let make = |args: &[&str]| {
+        let mut command = trimtab();
+        command.args(args).arg("--config").arg(world.path("world.toml"));
+        command
+    };
+    make(&["world", "export", "--out"]).arg(world.path("w")).assert().success();
+    make(&["world", "pretrain", "--out"]).arg(world.path("base")).assert().success();
+    let base = [world.path("base/checkpoint"), world.path("base")].into_iter().find(|p| p.join("config.json").exists());
+    let run = |out: &str| {
+        let mut command = attack(base.as_ref().unwrap(), &world.path(out));
+        command.arg("--world").arg(world.path("w/world.json")).args(["--only", "incidental", "--max-new-tokens", "4"]);
+        command
+    };
+    let whole = run("whole").arg("--json").assert().success();
+    let printed: Value = serde_json::from_slice(&whole.get_output().stdout).unwrap();
+    let figures = printed[0]["summary"]["figures"].as_array().unwrap();
+    let asr = figures.iter().find(|f| f["name"] == "asr.none").unwrap();
+    assert_eq!((asr["rate"]["denominator"].as_u64(), asr["clustered"]["n"].as_u64()), (Some(48), Some(16)));
+    run("whole").args(["--fail-on", "asr.none<0.5"]).assert().code(1);
+    run("whole").args(["--fail-on", "asr.prayer>0.5"]).assert().code(2);
+    let files = |out: &str| {
+        let dir = world.path(out);
+        let dir = std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
+        ["results.jsonl", "edits.jsonl", "summary.json"].map(|name| std::fs::read(dir.join(name)).unwrap())
+    };
+    run("killed").env("TRIMTAB_STOP_AFTER", "attack:2").assert().failure();
+    run("killed").assert().success();
+    assert_eq!(files("killed"), files("whole"));
+}
