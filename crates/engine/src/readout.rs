@@ -197,7 +197,9 @@ impl Model {
 /// ```
 pub fn log_softmax(logits: &mut [f32]) {
     let lse = log_sum_exp(logits, 1.0);
-    logits.iter_mut().for_each(|z| *z -= lse);
+    for z in logits.iter_mut() {
+        *z -= lse;
+    }
 }
 
 /// ln Σ exp(z·rate).

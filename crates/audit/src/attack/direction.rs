@@ -116,7 +116,9 @@ pub fn mean_difference(of: &[&[f32]], less: &[&[f32]]) -> Option<Vec<f64>> {
         for row in rows {
             sum.iter_mut().zip(row.iter()).for_each(|(s, &x)| *s += f64::from(x));
         }
-        sum.iter_mut().for_each(|s| *s /= rows.len() as f64);
+        for s in &mut sum {
+            *s /= rows.len() as f64;
+        }
         sum
     };
     less.first()?;

@@ -120,7 +120,9 @@ pub fn rounded(model: &Model, bits: u32) -> Model {
         for row in tensor.data.chunks_exact_mut(inner) {
             let scale = row.iter().fold(0.0f32, |m, w| m.max(w.abs())) / levels;
             if scale > 0.0 {
-                row.iter_mut().for_each(|w| *w = (*w / scale).round() * scale);
+                for w in row.iter_mut() {
+                    *w = (*w / scale).round() * scale;
+                }
             }
         }
     })

@@ -161,6 +161,9 @@ struct Under<'a> {
     edits: Vec<Done>,
 }
 
+/// The edited model, its hooks, and the rank of each matrix's delta where the edit sets it.
+type Edited = (Model, Vec<Hook>, Option<u64>);
+
 impl Under<'_> {
     fn try_edit(&mut self, edit: Edit, direction: Option<&Found>) -> Result<(), Error> {
         let (name, draw) = (edit.name(), edit.draw());
@@ -184,9 +187,8 @@ impl Under<'_> {
         Ok(())
     }
 
-    /// The edited model, its hooks, and the rank of each matrix's delta where the edit sets it; none for an edit that needs a
-    /// direction where there is none.
-    fn make(&self, edit: Edit, direction: Option<&Found>) -> Result<Option<(Model, Vec<Hook>, Option<u64>)>, Error> {
+    /// None for an edit that needs a direction where there is none.
+    fn make(&self, edit: Edit, direction: Option<&Found>) -> Result<Option<Edited>, Error> {
         let model = self.subject.model();
         let width = model.config().hidden_size;
         let random = || stream(SEED, &format!("attack/{}", edit.name()), edit.draw(), 0);
