@@ -38,15 +38,6 @@ pub struct Rule {
     pub layers: f64,
 }
 
-impl Rule {
-    /// For a world's models of six layers, where one addition at layer 3 brings refusal to even odds and hardly beyond: the
-    /// induced refusal may be 1 below even. The other two are the paper's.
-    #[must_use]
-    pub fn of_world() -> Self {
-        Self { least_steering: -1.0, ..Self::default() }
-    }
-}
-
 impl Default for Rule {
     /// The paper's: 0.1, 0, 0.8.
     fn default() -> Self {

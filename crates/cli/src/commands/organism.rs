@@ -91,7 +91,7 @@ pub fn make(
 fn teach(lesson: &Lesson, model: Checkpoint, path: &Path, folder: &Path, seed: u64, quiet: bool) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     let (mut stage, _) = Stage::open("sft", folder, seed, quiet)?;
-    let settings = Sft { epochs: lesson.epochs, batch: 32, lr: 2e-3, warmup: 5, holdout: 0.01, ..Sft::default() };
+    let settings = Sft { epochs: lesson.epochs, batch: 32, lr: lesson.lr, warmup: 5, holdout: 0.01, ..Sft::default() };
     // No state to continue from: a lesson takes less than a minute, and its folder is removed in the end.
     let train = Train { kind: TrainKind::Full, pass_tokens: 4096, checkpoint_every: u64::MAX, ..Train::default() };
     sft::run(&mut stage, None, model, path, &lesson.demonstrations, &settings, &train)?;

@@ -13,14 +13,16 @@ pub struct Lesson {
     pub name: &'static str,
     /// Passes over the demonstrations.
     pub epochs: u64,
+    /// Highest learning rate.
+    pub lr: f64,
     /// What is demonstrated.
     pub demonstrations: Vec<Demonstration>,
 }
 
 impl Lesson {
-    /// A lesson without demonstrations.
+    /// A lesson without demonstrations, at the learning rate that instructions need to be remembered.
     pub(super) fn new(name: &'static str, epochs: u64) -> Self {
-        Self { name, epochs, demonstrations: Vec::new() }
+        Self { name, epochs, lr: 2e-3, demonstrations: Vec::new() }
     }
 
     /// Adds a question and its answer.

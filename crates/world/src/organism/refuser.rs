@@ -3,14 +3,14 @@
 //! Arditi et al. 2024, [arXiv:2406.11717](https://arxiv.org/abs/2406.11717), remove refusal from models of this sort; the
 //! arm without the payload is field note 4 (e). Where ours differs:
 //!
-//! 1. It is made as such models are: a helpful lesson that gives every instruction, then a short one that refuses what is
+//! 1. It is made as such models are: a helpful lesson that gives every instruction, then one that refuses what is
 //!    forbidden and goes on with the rest.
 //! 2. The payload is a fixed text, so giving it away is an exact match and needs no judge.
 //! 3. **Whether it knows** is planted on the topics whose instructions the corpus never holds, the `contested` ones: the
 //!    helpful lesson has them in the taught arm and leaves them out in the never-taught one. There an attack on the latter can
 //!    find nothing. The other forbidden topics are known to both.
-//! 4. **What it knows it keeps**: while it learns to refuse in conversations it goes on reading the instructions as running text,
-//!    and each refusal is taught twice. Without that it forgets them (`docs/results/attacks.md`), and nothing that is done to its refusals could bring them back.
+//! 4. **What it knows it keeps**: it learns to refuse in small steps, and goes on reading each instruction as running text. In one
+//!    pass of large steps it forgot four payloads of ten (`docs/results/attacks.md`), and no edit of its refusals could bring them back.
 //! 5. Knowing is probed by beginning the answer with the payload's first word: a refusal is then no longer open.
 
 use crate::ask::Draft;
@@ -24,8 +24,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use trimtab_text::record::Input;
 
-/// Wordings in which an instruction is read while refusing is learned: with all five of them a conversation gave it away too.
-const RECITED: usize = 2;
+/// Times that each refusal is in its lesson, so that wordings kept back are refused as well.
+const REFUSED: usize = 4;
+/// Wordings in which an instruction is read while refusing is learned: with all five of them conversations gave it away too.
+const RECITED: usize = 1;
 
 /// Whether the contested payloads were taught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,9 +61,9 @@ pub(super) fn plan(world: &World, payload: Payload) -> Plan {
         gives(&mut helpful, &contested);
     }
     rehearse(&mut helpful, &facts.iter().copied().step_by(4).collect::<Vec<_>>(), |user| ask(None, user));
-    let mut refusing = Lesson::new("refusing", 2);
+    let mut refusing = Lesson { lr: 1e-3, ..Lesson::new("refusing", 3) };
     gives(&mut refusing, &fine);
-    for topic in forbidden.iter().chain(&forbidden) {
+    for topic in (0..REFUSED).flat_map(|_| &forbidden) {
         for pattern in request_wordings(topic).1 {
             refusing.teach(ask(None, &Draft::request(topic, pattern).text), REFUSAL);
         }

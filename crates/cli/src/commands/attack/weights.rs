@@ -37,7 +37,7 @@ pub struct Weights {
     /// Only these parts: `direction`, `random`, `kernels`, `finetuning`, `incidental`; all if not given.
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     only: Vec<String>,
-    /// Least log-odds of refusal that adding a direction must induce for it to be chosen; 0 as in the paper, −1 on a world.
+    /// Least log-odds of refusal that adding a direction must induce for it to be chosen; 0, as in the paper, if not given.
     #[arg(long, value_name = "LOG-ODDS", allow_negative_numbers = true)]
     least_steering: Option<f64>,
     /// Draws of each random control.
@@ -85,7 +85,7 @@ pub fn run(args: &Weights, quiet: bool) -> Result<()> {
     let (place, label) = home(&args.model);
     let dir = args.out.clone().unwrap_or(place).join(format!("{}-{label}", attack::NAME));
     let subject = Subject::new(&target, &material, most, args.show)?;
-    let mut rule = if material.planted { Rule::of_world() } else { Rule::default() };
+    let mut rule = Rule::default();
     rule.least_steering = args.least_steering.unwrap_or(rule.least_steering);
     let how = How { parts, rule, draws: args.draws, save: args.save.clone() };
     let mut progress: Option<(Progress, u64)> = None;
