@@ -2,8 +2,8 @@
 //!
 //! 1. A positive is what the set says it is ([`crate::item::SetInfo::positive`]), after its sign has been checked.
 //! 2. Options with letters are asked in both orders, and measure nothing where the letter decides ([`crate::letter`]).
-//! 3. A model that says the same text to nearly every item, as a small one says Yes, is not asked by them: with keys that are half
-//!    Yes it scores a half, which reads like a finding and is none.
+//! 3. A model that says the same text to nearly every item, as a small one says No, is not asked by them: with keys that are half
+//!    No it scores a half, which reads like a finding and is none.
 //! 4. Answers that need a judge are a figure without a value, until [`crate::judge`] gives them a rate of its own.
 //! 5. Intervals resample stems: rows that repeat one are not independent.
 
