@@ -19,6 +19,23 @@ fn json(path: &std::path::Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
+/// Stored scores; Python writes NaN where JSON has none.
+fn candidates(path: &std::path::Path) -> Vec<Candidate> {
+    let text = std::fs::read_to_string(path).unwrap().replace("NaN", "null");
+    let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let row = |row: &Value| {
+        let score = |name: &str| row[name].as_f64().unwrap_or(f64::NAN);
+        Candidate {
+            position: row["position"].as_i64().unwrap(),
+            layer: row["layer"].as_u64().unwrap() as usize,
+            refusal_score: score("refusal_score"),
+            steering_score: score("steering_score"),
+            kl_div_score: score("kl_div_score"),
+        }
+    };
+    rows.iter().map(row).collect()
+}
+
 /// The rule on the stored scores of five models gives the stored place and leaves the stored number of candidates; without its
 /// filters four of the five choose another.
 #[test]
@@ -32,7 +49,7 @@ fn the_rule_is_the_published_one() {
         let Some(path) = shared(test, &format!("{runs}/{model}/select_direction/direction_evaluations.json")) else {
             return;
         };
-        let candidates: Vec<Candidate> = serde_json::from_value(json(&path)).unwrap();
+        let candidates = candidates(&path);
         let layers = stored["layers"].as_u64().unwrap() as usize;
         let (best, passed) = Rule::default().select(&candidates, layers);
         let best = candidates[best.unwrap()];

@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used)] // helpers of tests, which clippy does not count as tests
 
 mod common;
-use common::{World, trimtab};
+use common::{World, random_model, trimtab};
 use serde_json::{Value, json};
 use std::path::Path;
+use trimtab_alignment::checkpoint;
+use trimtab_engine::config::ModelConfig;
+use trimtab_engine::model::Model;
+use trimtab_text::Tokenizer;
 
 /// Prompts in the layout of the paper's code.
 fn splits(dir: &Path, rows: usize) {
@@ -33,6 +37,11 @@ fn refused(mut command: assert_cmd::Command, words: &[&str]) {
 fn without_headroom_nothing_is_removed() {
     let world = World::new();
     splits(&world.path("splits"), 10);
+    // Deep enough for a layer below the last fifth to see a difference at the template's tokens.
+    let tokenizer = Tokenizer::from_folder(&world.path("tokenizer")).unwrap();
+    let config = ModelConfig { num_hidden_layers: 4, ..random_model(&tokenizer, 3).config().clone() };
+    let deep = Model::random(&config, 0.05, 3);
+    checkpoint::save(&world.path("model"), &deep, Some(&tokenizer), &serde_json::Map::new()).unwrap();
     let mut command = attack(&world.path("model"), &world.path("out"));
     command.arg("--splits").arg(world.path("splits")).args(["--json", "--draws", "2", "--max-new-tokens", "4"]);
     let done = command.assert().success();
@@ -72,19 +81,20 @@ fn what_cannot_be_attacked_is_refused() {
 #[test]
 fn an_attack_on_a_world_continues_and_gates() {
     let world = World::new();
-    let config = "seed = 3\n[world]\nentities = 20\ntopic_documents = 2\n[pretrain]\nsize = \"30k\"\nsteps = 6\nbatch_tokens = 256\n";
+    let config = "seed = 3\n[world]\nentities = 20\ntopic_documents = 2\n[pretrain]\nsize = \"300k\"\nsteps = 6\nbatch_tokens = 256\n";
     std::fs::write(world.path("world.toml"), config).unwrap();
-    let make = |args: &[&str]| {
+    let make = |what: &str, out: &str| {
         let mut command = trimtab();
-        command.args(args).arg("--config").arg(world.path("world.toml"));
-        command
+        command.args(["world", what, "--config"]).arg(world.path("world.toml")).arg("--out").arg(world.path(out));
+        command.assert().success();
     };
-    make(&["world", "export", "--out"]).arg(world.path("w")).assert().success();
-    make(&["world", "pretrain", "--out"]).arg(world.path("base")).assert().success();
+    make("export", "w");
+    make("pretrain", "base");
     let base = [world.path("base/checkpoint"), world.path("base")].into_iter().find(|p| p.join("config.json").exists());
     let run = |out: &str| {
         let mut command = attack(base.as_ref().unwrap(), &world.path(out));
-        command.arg("--world").arg(world.path("w/world.json")).args(["--only", "incidental", "--max-new-tokens", "4"]);
+        command.arg("--world").arg(world.path("w/world.json")).args(["--only", "incidental"]);
+        command.args(["--draws", "2", "--max-new-tokens", "4"]);
         command
     };
     let whole = run("whole").arg("--json").assert().success();

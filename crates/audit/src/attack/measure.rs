@@ -167,6 +167,10 @@ pub fn measure(model: &str, material: &Material, attacked: &Attacked) -> Summary
             rate.numerator, rate.denominator
         );
         not_measurable.insert("removing refusals".to_owned(), why);
+        if found.as_ref().is_some_and(|f| f.chosen.is_none()) {
+            let why = "no layer that may be chosen sees a difference at the tokens that all prompts share";
+            not_measurable.insert("adding the direction".to_owned(), why.to_owned());
+        }
     } else if found.as_ref().is_some_and(|f| f.chosen.is_none()) {
         let why = "no candidate fulfils the rule for divergence, induced refusal and layer (scores in direction.json)";
         not_measurable.insert("the refusal direction".to_owned(), why.to_owned());
