@@ -240,6 +240,17 @@ def parquet():
         "messages": [[m("user", "Hi"), m("assistant", "Hello ☕")], [m("user", "A"), m("assistant", "B")]], "n": [1, 2],
     })
     pyarrow.parquet.write_table(chats, HERE / "messages.zstd.parquet", compression="zstd")
+    # Strings coded by what they share with the one before, on pages of both versions, with absent values and lists.
+    delta = pyarrow.table({
+        "prompt": [f"Question {i}" for i in range(40)], "chosen": [f"Answer {i}" for i in range(40)],
+        "rejected": ["No", "Nothing"] * 20, "tags": [None if i % 7 == 0 else ["a", "b"][:i % 3] for i in range(40)],
+    })
+    columns = dict.fromkeys(["prompt", "chosen", "tags.list.element"], "DELTA_BYTE_ARRAY")
+    for version in ["1.0", "2.0"]:
+        pyarrow.parquet.write_table(
+            delta, HERE / f"delta.v{version[0]}.parquet", compression="gzip", use_dictionary=False, row_group_size=30,
+            data_page_version=version, column_encoding=columns | {"rejected": "DELTA_LENGTH_BYTE_ARRAY"},
+        )
 
 
 def write(name, value):

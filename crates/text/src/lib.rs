@@ -19,6 +19,8 @@ mod json;
 mod locate;
 pub mod pack;
 mod pair;
+mod parquet_counts;
+mod parquet_rows;
 mod python;
 pub mod record;
 mod shapes;

@@ -1,22 +1,17 @@
 //! Bytes to records: JSON Lines, a JSON array, Parquet, plain text, each also gzipped; told apart by content.
 
-use crate::contain::contained;
 use crate::error::{Error, Problem};
 use crate::json;
-use bytes::Bytes;
+use crate::parquet_rows;
 use flate2::read::MultiGzDecoder;
-use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::{Field, Row};
 use serde_json::{Map, Value};
 use std::io::Read;
 use std::path::Path;
 
 /// Largest file, and largest unpacked content of one, in bytes.
-const MAX_BYTES: u64 = 2 << 30;
+pub(crate) const MAX_BYTES: u64 = 2 << 30;
 /// Longest record, in bytes.
 const MAX_RECORD: usize = 64 << 20;
-/// What a row, and each field of it, takes in memory at least, in bytes.
-const ROW_BYTES: u64 = 64;
 
 /// One record and where it was.
 #[derive(Debug)]
@@ -81,7 +76,7 @@ pub(crate) fn read(name: &str, bytes: &[u8], text_allowed: bool) -> Result<Conte
         return read(name, &unpacked, text_allowed);
     }
     if bytes.starts_with(b"PAR1") {
-        return parquet(name, bytes);
+        return parquet_rows::read(name, bytes);
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let Some(first) = bytes.iter().position(|b| !b.is_ascii_whitespace()) else {
@@ -262,76 +257,6 @@ fn text(name: &str, bytes: &[u8]) -> Result<Content, Error> {
         }
     }
     Ok(Content::Text { lines, blank })
-}
-
-fn parquet(name: &str, bytes: &[u8]) -> Result<Content, Error> {
-    let broken = |what: String| data(name, format!("Parquet: {what}"), "a complete Parquet file", "download it again");
-    let owned = Bytes::copy_from_slice(bytes);
-    // The Parquet library still has corners in which a corrupt file panics; the caller gets an error all the same.
-    let read = contained(|| -> Result<Vec<Record>, String> {
-        let reader = SerializedFileReader::new(owned).map_err(|e| e.to_string())?;
-        let rows = reader.get_row_iter(None).map_err(|e| e.to_string())?;
-        let (mut records, mut size) = (Vec::new(), 0);
-        for (i, row) in rows.enumerate() {
-            let row = row.map_err(|e| e.to_string())?;
-            // A run-length code can claim billions of rows in a few bytes.
-            size += ROW_BYTES * (1 + row.len() as u64);
-            if size > MAX_BYTES {
-                return Err(format!("more than {i} rows, which do not fit in 2 GiB"));
-            }
-            records.push(Record { number: i + 1, line: None, fields: fields_of(&row, 0)? });
-        }
-        Ok(records)
-    });
-    let records = read.ok_or_else(|| broken("the file contradicts itself".into()))?.map_err(broken)?;
-    if records.is_empty() {
-        return Err(data(name, "has no rows", "at least one record", ""));
-    }
-    Ok(Content::Records { records, blank: 0 })
-}
-
-fn fields_of(row: &Row, depth: usize) -> Result<Map<String, Value>, String> {
-    row.get_column_iter().map(|(key, field)| Ok((key.clone(), value_of(field, depth)?))).collect()
-}
-
-fn value_of(field: &Field, depth: usize) -> Result<Value, String> {
-    if depth > 64 {
-        return Err("columns are nested more than 64 deep".into());
-    }
-    Ok(match field {
-        Field::Null => Value::Null,
-        Field::Bool(v) => (*v).into(),
-        Field::Byte(v) => (*v).into(),
-        Field::Short(v) => (*v).into(),
-        Field::Int(v) => (*v).into(),
-        Field::Long(v) => (*v).into(),
-        Field::UByte(v) => (*v).into(),
-        Field::UShort(v) => (*v).into(),
-        Field::UInt(v) => (*v).into(),
-        Field::ULong(v) => (*v).into(),
-        Field::Float(v) => (*v).into(),
-        Field::Double(v) => (*v).into(),
-        Field::Str(v) => v.as_str().into(),
-        // Files written without the string annotation hold text as bytes.
-        Field::Bytes(v) => match std::str::from_utf8(v.data()) {
-            Ok(text) => text.into(),
-            Err(_) => return Err("a column holds bytes that are not UTF-8".into()),
-        },
-        Field::Group(row) => Value::Object(fields_of(row, depth + 1)?),
-        Field::ListInternal(list) => {
-            Value::Array(list.elements().iter().map(|item| value_of(item, depth + 1)).collect::<Result<_, _>>()?)
-        }
-        Field::MapInternal(map) => {
-            let mut object = Map::new();
-            for (key, value) in map.entries() {
-                let Field::Str(key) = key else { return Err("a map column whose keys are not strings".into()) };
-                object.insert(key.clone(), value_of(value, depth + 1)?);
-            }
-            Value::Object(object)
-        }
-        // Dates, times and decimals: kept as the text that the library prints.
-        other => other.to_string().into(),
-    })
 }
 
 fn too_large(name: &str) -> Error {

@@ -251,6 +251,12 @@ fn parquet_files_of_pyarrow_are_read() {
     let (rows, _) = dataset::demonstrations(&goldens.join("messages.zstd.parquet")).unwrap();
     assert_eq!((&rows[0].input, rows[0].completion.as_str()), (&user("Hi"), "Hello ☕"));
     assert_eq!(rows[1].extra["n"], 2);
+    for name in ["delta.v1.parquet", "delta.v2.parquet"] {
+        let (rows, _) = dataset::comparisons(&goldens.join(name)).unwrap();
+        assert_eq!((rows.len(), rows[39].chosen.as_str(), rows[39].rejected.as_str()), (40, "Answer 39", "Nothing"));
+        assert_eq!(rows[0].extra["tags"], serde_json::Value::Null);
+        assert_eq!(rows[2].extra["tags"], serde_json::json!(["a", "b"]));
+    }
 }
 
 #[test]
@@ -444,4 +450,15 @@ proptest! {
             }
         }
     }
+}
+
+/// Found by fuzzing: the library reserved memory for the half billion columns that a footer of 1 KB claims, and a
+/// program that is refused memory ends without a word.
+#[test]
+fn a_footer_that_claims_too_many_columns_is_refused_in_words() {
+    // Version 1, and a schema of one group "r" with 541,141,265 parts.
+    let footer = [0x15, 0x02, 0x19, 0x1C, 0x48, 0x01, b'r', 0x15, 0xA2, 0xA4, 0x89, 0x84, 0x04, 0x00, 0x00];
+    let bytes = [b"PAR1", &footer[..], &[footer.len() as u8, 0, 0, 0], b"PAR1"].concat();
+    let error = dataset::read_bytes("claims.parquet", &bytes, dataset::Want::Comparisons).unwrap_err().to_string();
+    assert!(error.contains("541141265 parts"), "{error}");
 }
