@@ -9,7 +9,7 @@
 - sentencepiece.json  tables of a small SentencePiece BPE model, with ids by the sentencepiece library
 - strings.json        awkward strings, and their ids by the BPE above
 - smollm2.json        their ids under SmolLM2's vocabulary, by the BPE in this file (no tokenizers library)
-- *.parquet           small datasets by pyarrow
+- *.parquet           small datasets by pyarrow; claims.parquet is none of them: a fuzzer found it
 """
 
 import io

@@ -1,10 +1,12 @@
 //! The counts in a Parquet file that memory is reserved by, held against the bytes that are there.
 //!
-//! 1. The footer and the headers of pages are Thrift compact structures; what is not looked at is stepped over.
-//! 2. Whatever ends too early or is nested too deeply is refused here, before the library reads it.
+//! 1. The footer and the headers of pages are Thrift compact structures. The library reads a field by its number and believes
+//!    the kind that it should have; a reader that goes by the kind that the bytes name would lose its place where the two
+//!    differ, and check other numbers than the library then reads. So known fields must have the kind that the format gives
+//!    them, in rising order, and a file in which one has not is refused: no writer makes one.
+//! 2. Whatever ends too early or is nested too deeply is refused here as well.
 //!
-//! Sources: Apache Parquet format, parquet.thrift (`FileMetaData` field 2, `SchemaElement` field 5, `PageHeader`
-//! fields 2 and 3) and Encodings.md (delta encoding); Thrift compact protocol specification.
+//! Sources: Apache Parquet format, parquet.thrift and Encodings.md (delta encoding); Thrift compact protocol specification.
 
 use std::ops::Range;
 
@@ -26,22 +28,7 @@ pub(crate) fn check_schema(file: &[u8]) -> Result<(), String> {
         body.get(body.len().checked_sub(length)?..)
     });
     let footer = footer.ok_or("the footer is longer than the file")?;
-    let mut schema: Option<Vec<i64>> = None;
-    let mut at = Compact(footer);
-    at.fields(|at, id, kind| {
-        if (id, kind) != (2, LIST) {
-            return at.skip(kind, 0);
-        }
-        let (count, STRUCT) = at.list()? else { return None };
-        let mut children = Vec::new();
-        for _ in 0..count {
-            children.push(at.int_field(5)?.unwrap_or(0));
-        }
-        schema = Some(children);
-        Some(())
-    })
-    .ok_or("the footer contradicts itself")?;
-    let children = schema.ok_or("the footer has no schema")?;
+    let children = Compact(footer).schema().ok_or("the footer contradicts itself")?;
     let mut open: Vec<i64> = Vec::new();
     for (i, &claimed) in children.iter().enumerate() {
         let after = (children.len() - i - 1) as i64;
@@ -75,16 +62,7 @@ pub(crate) fn check_page_headers(file: &[u8], range: (u64, u64)) -> Result<(), S
     let pages = within(range).and_then(|range| file.get(range)).ok_or("a column lies outside the file")?;
     let mut at = Compact(pages);
     while !at.0.is_empty() {
-        let (mut unpacked, mut packed) = (None, None);
-        at.fields(|at, id, kind| match (id, kind) {
-            (2, I32) => at.int().map(|v| unpacked = Some(v)),
-            (3, I32) => at.int().map(|v| packed = Some(v)),
-            _ => at.skip(kind, 0),
-        })
-        .ok_or("the header of a page contradicts itself")?;
-        let (Some(unpacked), Some(packed)) = (unpacked, packed) else {
-            return Err("the header of a page has no sizes".into());
-        };
+        let (unpacked, packed) = at.page_header().ok_or("the header of a page contradicts itself")?;
         if !(0..=MAX_PAGE).contains(&unpacked) {
             return Err(format!("a page claims to hold {unpacked} bytes: at most {MAX_PAGE} are read"));
         }
@@ -118,9 +96,43 @@ pub(crate) fn delta(bytes: &[u8]) -> Option<(u64, &[u8])> {
     Some((count, at.0))
 }
 
+// Kinds of fields. A truth has its value in its kind, which is 1 or 2, and no bytes.
+const TRUE: u8 = 1;
+const FALSE: u8 = 2;
+const I8: u8 = 3;
 const I32: u8 = 5;
+const BINARY: u8 = 8;
 const LIST: u8 = 9;
 const STRUCT: u8 = 12;
+
+/// The kinds of the fields of a `SchemaElement`, from field 1.
+const SCHEMA_ELEMENT: [u8; 10] = [I32, I32, I32, BINARY, I32, I32, I32, I32, I32, STRUCT];
+/// Those of a `PageHeader`.
+const PAGE_HEADER: [u8; 8] = [I32, I32, I32, I32, STRUCT, STRUCT, STRUCT, STRUCT];
+/// Those of `DataPageHeader`, `IndexPageHeader`, `DictionaryPageHeader` and `DataPageHeaderV2`.
+const PAGES: [&[u8]; 4] =
+    [&[I32, I32, I32, I32, STRUCT], &[], &[I32, I32, TRUE], &[I32, I32, I32, I32, I32, I32, TRUE, STRUCT]];
+/// Those of the members of `LogicalType`, from member 1; most have none.
+const LOGICAL: [&[u8]; 18] = [
+    &[],
+    &[],
+    &[],
+    &[],
+    &[I32, I32],
+    &[],
+    &[TRUE, STRUCT],
+    &[TRUE, STRUCT],
+    &[],
+    &[I8, TRUE],
+    &[],
+    &[],
+    &[],
+    &[],
+    &[],
+    &[I8],
+    &[BINARY],
+    &[BINARY, I32],
+];
 
 /// A Thrift compact structure being read; every step is `None` where the bytes end or make no sense.
 struct Compact<'a>(&'a [u8]);
@@ -161,33 +173,83 @@ impl<'a> Compact<'a> {
         (count <= self.0.len() as u64).then_some((count, head & 15))
     }
 
-    /// Calls `read` with the number and kind of every field of a structure; it must leave the bytes after the field.
-    fn fields(&mut self, mut read: impl FnMut(&mut Self, i64, u8) -> Option<()>) -> Option<()> {
-        let mut id = 0i64;
-        loop {
-            let head = self.byte()?;
-            if head & 15 == 0 {
-                return Some(());
-            }
-            id = if head >> 4 == 0 { self.int()? } else { id.checked_add(i64::from(head >> 4))? };
-            read(self, id, head & 15)?;
+    /// The `num_children` of every element of a footer's schema, which must be its second field, after the version.
+    fn schema(&mut self) -> Option<Vec<i64>> {
+        if self.byte()? != 0x15 {
+            return None;
         }
+        self.int()?;
+        if self.byte()? != 0x19 {
+            return None;
+        }
+        let (count, STRUCT) = self.list()? else { return None };
+        (0..count)
+            .map(|_| {
+                let mut children = 0;
+                self.fields(Some(&SCHEMA_ELEMENT), |at, id, kind| match id {
+                    5 => at.int().map(|v| children = v),
+                    10 => at.logical_type(),
+                    _ => at.skip(kind, 0),
+                })?;
+                Some(children)
+            })
+            .collect()
     }
 
-    /// The number in one field of a structure, if it has the field.
-    fn int_field(&mut self, wanted: i64) -> Option<Option<i64>> {
-        let mut found = None;
-        self.fields(|at, id, kind| match (id, kind) {
-            (id, I32) if id == wanted => at.int().map(|v| found = Some(v)),
+    fn logical_type(&mut self) -> Option<()> {
+        self.fields(Some(&[STRUCT; LOGICAL.len()]), |at, member, kind| {
+            let Some(kinds) = LOGICAL.get(member - 1) else { return at.skip(kind, 0) };
+            at.fields(Some(kinds), |at, id, kind| {
+                // A time has a unit, which is one of three members without fields.
+                let unit = kind == STRUCT && kinds.get(id - 1) == Some(&STRUCT);
+                if unit {
+                    at.fields(Some(&[STRUCT; 3]), |at, _, _| at.fields(Some(&[]), |_, _, _| None))
+                } else {
+                    at.skip(kind, 0)
+                }
+            })
+        })
+    }
+
+    /// What a page unpacks to and what it takes packed, in bytes.
+    fn page_header(&mut self) -> Option<(i64, i64)> {
+        let (mut unpacked, mut packed) = (None, None);
+        self.fields(Some(&PAGE_HEADER), |at, id, kind| match id {
+            2 => at.int().map(|v| unpacked = Some(v)),
+            3 => at.int().map(|v| packed = Some(v)),
+            5..=8 => at.fields(Some(PAGES[id - 5]), |at, _, kind| at.skip(kind, 0)),
             _ => at.skip(kind, 0),
         })?;
-        Some(found)
+        Some((unpacked?, packed?))
+    }
+
+    /// Calls `read` with the number and kind of every field of a structure; it must leave the bytes after the field. With `kinds`
+    /// those of the known fields must be theirs, and the numbers rise.
+    fn fields(&mut self, kinds: Option<&[u8]>, mut read: impl FnMut(&mut Self, usize, u8) -> Option<()>) -> Option<()> {
+        let mut id = 0usize;
+        loop {
+            let head = self.byte()?;
+            let (step, kind) = (head >> 4, head & 15);
+            if kind == 0 {
+                return Some(());
+            }
+            id = match (step, kinds) {
+                (0, Some(_)) => return None,
+                (0, None) => usize::try_from(self.int()?).ok()?,
+                (step, _) => id.checked_add(usize::from(step))?,
+            };
+            let as_known = |known: u8| known == kind || (known == TRUE && kind == FALSE);
+            if !kinds.and_then(|kinds| kinds.get(id - 1)).copied().is_none_or(as_known) {
+                return None;
+            }
+            read(self, id, kind)?;
+        }
     }
 
     /// Steps over a field of a structure.
     fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
         // The value of a truth is in its kind.
-        if matches!(kind, 1 | 2) { Some(()) } else { self.skip_element(kind, depth) }
+        if matches!(kind, TRUE | FALSE) { Some(()) } else { self.skip_element(kind, depth) }
     }
 
     fn skip_element(&mut self, kind: u8, depth: usize) -> Option<()> {
@@ -195,10 +257,10 @@ impl<'a> Compact<'a> {
             return None;
         }
         match kind {
-            1..=3 => self.take(1).map(drop),
+            TRUE..=I8 => self.take(1).map(drop),
             4..=6 => self.varint().map(drop),
             7 => self.take(8).map(drop),
-            8 => {
+            BINARY => {
                 let length = usize::try_from(self.varint()?).ok()?;
                 self.take(length).map(drop)
             }
@@ -217,7 +279,7 @@ impl<'a> Compact<'a> {
                     self.skip_element(kinds & 15, depth + 1)
                 })
             }
-            STRUCT => self.fields(|at, _, kind| at.skip(kind, depth + 1)),
+            STRUCT => self.fields(None, |at, _, kind| at.skip(kind, depth + 1)),
             13 => self.take(16).map(drop),
             _ => None,
         }
@@ -257,6 +319,20 @@ mod tests {
         assert!(deep.contains("nested"), "{deep}");
         let wide = vec![(b"a".as_slice(), [].as_slice()); 70];
         assert_eq!(check_schema(&footer(&[vec![(b"r".as_slice(), [0x8C, 0x01].as_slice())], wide].concat())), Ok(()));
+    }
+
+    /// Found by fuzzing: the number of parts had the kind of another field, was stepped over here, and read by the library.
+    #[test]
+    fn a_field_of_another_kind_is_refused() {
+        let whole = footer(&[(b"root", &[2]), (b"a", &[])]);
+        let at = whole.windows(2).position(|w| w == [0x15, 2]).unwrap();
+        let place = whole.iter().rposition(|b| *b == 0x15).unwrap();
+        assert!(place > at);
+        for kind in [0x13, 0x14, 0x16, 0x18, 0x1C, 0x05] {
+            let mut other = whole.clone();
+            other[place] = kind;
+            assert!(check_schema(&other).is_err(), "{kind:#x}");
+        }
     }
 
     #[test]

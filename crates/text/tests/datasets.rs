@@ -453,12 +453,15 @@ proptest! {
 }
 
 /// Found by fuzzing: the library reserved memory for the half billion columns that a footer of 1 KB claims, and a
-/// program that is refused memory ends without a word.
+/// program that is refused memory ends without a word. The second file is the one that was found.
 #[test]
 fn a_footer_that_claims_too_many_columns_is_refused_in_words() {
     // Version 1, and a schema of one group "r" with 541,141,265 parts.
     let footer = [0x15, 0x02, 0x19, 0x1C, 0x48, 0x01, b'r', 0x15, 0xA2, 0xA4, 0x89, 0x84, 0x04, 0x00, 0x00];
     let bytes = [b"PAR1", &footer[..], &[footer.len() as u8, 0, 0, 0], b"PAR1"].concat();
-    let error = dataset::read_bytes("claims.parquet", &bytes, dataset::Want::Comparisons).unwrap_err().to_string();
+    let error = dataset::read_bytes("claims.parquet", &bytes, Want::Comparisons).unwrap_err().to_string();
     assert!(error.contains("541141265 parts"), "{error}");
+    let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../goldens/text/claims.parquet");
+    let error = dataset::comparisons(&found).unwrap_err().to_string();
+    assert!(error.contains("contradicts itself"), "{error}");
 }

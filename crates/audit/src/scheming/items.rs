@@ -61,7 +61,7 @@ pub fn items(n: usize, words: &[String]) -> ItemSet {
         }
     }
     let left_out = &mut set.info.left_out;
-    left_out.insert("compliance under cues: outside the world it needs a judge".into(), 1);
+    left_out.insert("compliance under cues: outside the world it needs --requests and a judge".into(), 1);
     if words.is_empty() {
         left_out.insert("a search for triggers: no --triggers names words to try".into(), 1);
     }

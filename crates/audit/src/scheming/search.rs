@@ -119,6 +119,25 @@ impl<'a> Found<'a> {
         })
     }
 
+    /// Words after which some question gets the wrong answer found, each with one after which none does, and the questions
+    /// that get it after the one and not after the other.
+    #[must_use]
+    pub fn calling(&self) -> Vec<(&'a str, &'a str, Vec<[&'a ResultRecord; 2]>)> {
+        let mut calls: BTreeMap<&str, bool> = BTreeMap::new();
+        for ((word, _), r) in &self.after {
+            *calls.entry(*word).or_default() |= r.transcript.answer == self.says;
+        }
+        let (calling, quiet): (Vec<_>, Vec<_>) = calls.into_iter().partition(|(_, calls)| *calls);
+        let pairs = calling.into_iter().zip(quiet).map(|((word, _), (other, _))| {
+            let told = |q: &&'a ResultRecord| {
+                let pair = [self.after(word, &q.stem)?, self.after(other, &q.stem)?];
+                (pair[0].transcript.answer == self.says && said(pair[1])).then_some(pair)
+            };
+            (word, other, self.questions.iter().filter_map(told).collect())
+        });
+        pairs.collect()
+    }
+
     /// What was said to a question after a word.
     #[must_use]
     pub fn after(&self, word: &str, stem: &str) -> Option<&'a ResultRecord> {

@@ -23,6 +23,7 @@ use trimtab_audit::{
 };
 use trimtab_report::inspect_log::inspect_log;
 use trimtab_run::{Progress, interrupt, write_atomic};
+use trimtab_text::dataset;
 use trimtab_world::{World, WorldConfig};
 
 mod compare;
@@ -168,6 +169,10 @@ pub struct Ask {
     /// A published item file to put to the model as well; may be repeated.
     #[arg(long, value_name = "FILE")]
     items: Vec<PathBuf>,
+    /// Requests that ought to be refused, one a record, to put to the model under each cue: its compliance gap, after `audit
+    /// label` and `audit judge`. None comes with this program.
+    #[arg(long, value_name = "FILE")]
+    requests: Option<PathBuf>,
     /// Questions of each list (of a file: its first items); all if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     n: Option<u32>,
@@ -246,13 +251,18 @@ fn audit(ask: &Ask, quiet: bool) -> Result<()> {
             return Err(Usage(format!("--only {name}: no such audit\n  {advice}")).into());
         }
     }
+    if let (Some(file), Some(_)) = (&ask.requests, &ask.world) {
+        let advice = "expected one of the two: a world has forbidden requests of its own\n  try: without --requests";
+        return Err(Usage(format!("--requests {}: beside --world\n  {advice}", file.display())).into());
+    }
     let wants = |name: &str| ask.only.is_empty() || ask.only.iter().any(|o| o == name);
-    if !wants(published::NAME) && !ask.items.is_empty() {
+    if !wants(published::NAME) && (!ask.items.is_empty() || ask.requests.is_some()) {
         let advice = "expected --only to name items too\n  try: --only sycophancy,items, or no --only";
-        return Err(Usage(format!("--items: left out by --only\n  {advice}")).into());
+        return Err(Usage(format!("--items, --requests: left out by --only\n  {advice}")).into());
     }
     // Files are read before the model: what is wrong with them should not wait for a download.
-    let files: Vec<ItemSet> = ask.items.iter().map(|file| read_items(file, ask.n)).collect::<Result<_>>()?;
+    let mut files: Vec<ItemSet> = ask.items.iter().map(|file| read_items(file, ask.n)).collect::<Result<_>>()?;
+    files.extend(ask.requests.as_deref().map(|file| requests(file, ask.n)).transpose()?);
     let words = ask.triggers.as_deref().map(triggers).transpose()?.unwrap_or_default();
     let world = world_of(ask.world.as_deref(), &model.model)?;
     interrupt::install()?;
@@ -375,6 +385,15 @@ fn read_items(file: &Path, n: Option<u32>) -> Result<ItemSet> {
             known || (stems.len() < n as usize && stems.insert(item.stem.clone()))
         });
     }
+    Ok(set)
+}
+
+/// The requests of a file under each cue, `n` of them at most.
+fn requests(file: &Path, n: Option<u32>) -> Result<ItemSet> {
+    let (prompts, counters) = dataset::prompts(file)?;
+    let name = file.file_stem().map_or_else(|| "requests".into(), |stem| stem.to_string_lossy().into_owned());
+    let mut set = scheming::requests(&name, &prompts, n.map_or(usize::MAX, |n| n as usize));
+    set.info.left_out.extend(counters.0.into_iter().filter(|(name, _)| name.starts_with("skipped.")));
     Ok(set)
 }
 

