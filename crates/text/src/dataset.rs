@@ -99,6 +99,15 @@ pub struct Dataset {
     pub counters: Counters,
 }
 
+/// The bytes of a file of at most 2 GiB, unpacked where they are gzip, for formats that are no records.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be read, [`Error::Data`] where it is too large or no complete gzip file.
+pub fn unpacked(path: &Path) -> Result<Vec<u8>, Error> {
+    let bytes = source::read_file(path)?;
+    Ok(source::unpacked(&path.display().to_string(), &bytes)?.into_owned())
+}
+
 /// Reads a file.
 ///
 /// # Errors

@@ -27,7 +27,7 @@ const MAX_VALUES: u64 = MAX_BYTES / ROW_BYTES;
 pub(crate) fn read(name: &str, bytes: &[u8]) -> Result<Content, Error> {
     let broken = |what: String| data(name, format!("Parquet: {what}"), "a complete Parquet file", "download it again");
     let owned = Bytes::copy_from_slice(bytes);
-    let read = contained(|| rows(owned));
+    let read = contained(|| rows(&owned));
     let records = read.ok_or_else(|| broken("the file contradicts itself".into()))?.map_err(broken)?;
     if records.is_empty() {
         return Err(data(name, "has no rows", "at least one record", ""));
@@ -35,15 +35,15 @@ pub(crate) fn read(name: &str, bytes: &[u8]) -> Result<Content, Error> {
     Ok(Content::Records { records, blank: 0 })
 }
 
-fn rows(bytes: Bytes) -> Result<Vec<Record>, String> {
-    check_schema(&bytes)?;
+fn rows(bytes: &Bytes) -> Result<Vec<Record>, String> {
+    check_schema(bytes)?;
     let reader = SerializedFileReader::new(bytes.clone()).map_err(|e| e.to_string())?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let (mut records, mut size) = (Vec::new(), 0);
     for group in 0..reader.num_row_groups() {
         let group = Counted(reader.get_row_group(group).map_err(|e| e.to_string())?);
         for column in group.metadata().columns() {
-            check_page_headers(&bytes, column.byte_range())?;
+            check_page_headers(bytes, column.byte_range())?;
         }
         let rows = TreeBuilder::new().as_iter(schema.clone(), &group).map_err(|e| e.to_string())?;
         for row in rows {

@@ -5,6 +5,7 @@ use crate::json;
 use crate::parquet_rows;
 use flate2::read::MultiGzDecoder;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::Path;
 
@@ -61,20 +62,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// Reads what `bytes` hold; `text_allowed` says whether lines of plain text are data.
 pub(crate) fn read(name: &str, bytes: &[u8], text_allowed: bool) -> Result<Content, Error> {
-    if bytes.starts_with(&[0x1F, 0x8B]) {
-        let mut unpacked = Vec::new();
-        let result = MultiGzDecoder::new(bytes).take(MAX_BYTES + 1).read_to_end(&mut unpacked);
-        if let Err(e) = result {
-            return Err(data(name, format!("gzip: {e}"), "a complete gzip file", "download it again"));
-        }
-        if unpacked.len() as u64 > MAX_BYTES {
-            return Err(too_large(name));
-        }
-        if unpacked.starts_with(&[0x1F, 0x8B]) {
-            return Err(data(name, "is gzip inside gzip", "one layer of compression", "unpack it once"));
-        }
-        return read(name, &unpacked, text_allowed);
-    }
+    let bytes = &*unpacked(name, bytes)?;
     if bytes.starts_with(b"PAR1") {
         return parquet_rows::read(name, bytes);
     }
@@ -97,6 +85,24 @@ pub(crate) fn read(name: &str, bytes: &[u8], text_allowed: bool) -> Result<Conte
             ))
         }
     }
+}
+
+/// The bytes themselves, or what they hold where they are gzip.
+pub(crate) fn unpacked<'a>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+    if !bytes.starts_with(&[0x1F, 0x8B]) {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let mut unpacked = Vec::new();
+    if let Err(e) = MultiGzDecoder::new(bytes).take(MAX_BYTES + 1).read_to_end(&mut unpacked) {
+        return Err(data(name, format!("gzip: {e}"), "a complete gzip file", "download it again"));
+    }
+    if unpacked.len() as u64 > MAX_BYTES {
+        return Err(too_large(name));
+    }
+    if unpacked.starts_with(&[0x1F, 0x8B]) {
+        return Err(data(name, "is gzip inside gzip", "one layer of compression", "unpack it once"));
+    }
+    Ok(Cow::Owned(unpacked))
 }
 
 /// The line, from 1, that a byte is on.

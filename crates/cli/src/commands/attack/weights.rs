@@ -40,6 +40,10 @@ pub struct Weights {
     /// Least log-odds of refusal that adding a direction must induce for it to be chosen; 0, as in the paper, if not given.
     #[arg(long, value_name = "LOG-ODDS", allow_negative_numbers = true)]
     least_steering: Option<f64>,
+    /// Share of the layers, from the first, in which the direction may lie; 0.8, as in the paper, if not given. That is to keep out
+    /// directions that only name the word of refusal, and leaves four of six layers.
+    #[arg(long, value_name = "SHARE")]
+    layers: Option<f64>,
     /// Draws of each random control.
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u64).range(1..=1000))]
     draws: u64,
@@ -87,6 +91,13 @@ pub fn run(args: &Weights, quiet: bool) -> Result<()> {
     let subject = Subject::new(&target, &material, most, args.show)?;
     let mut rule = Rule::default();
     rule.least_steering = args.least_steering.unwrap_or(rule.least_steering);
+    if let Some(share) = args.layers {
+        if !(share > 0.0 && share <= 1.0) {
+            let advice = "expected a share above 0 and up to 1\n  try: --layers 1, or none for the paper's 0.8";
+            return Err(Usage(format!("--layers {share}: no share of the layers\n  {advice}")).into());
+        }
+        rule.layers = share;
+    }
     let how = How { parts, rule, draws: args.draws, save: args.save.clone() };
     let mut progress: Option<(Progress, u64)> = None;
     let attacked = attack::run(&subject, &how, &dir, |what, done, total| {
