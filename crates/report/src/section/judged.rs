@@ -48,7 +48,7 @@ pub fn judged(judged: &Judged) -> String {
     ];
     body += &table("Rates, corrected by labels", &columns, &judged.rates.iter().map(row).collect::<Vec<_>>());
     if !judged.gaps.is_empty() {
-        let row = |gap: &Gap| vec![Cell::text(&gap.name), Cell::measured(&gap.value, &Unit::Share)];
+        let row = |gap: &Gap| vec![Cell::text(&gap.name), Cell::measured(&gap.value, &Unit::Points)];
         let rows: Vec<_> = judged.gaps.iter().map(row).collect();
         body += &table("Complies under the cue, less in training", &["", "difference, 95 % interval"], &rows);
     }
