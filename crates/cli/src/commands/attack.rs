@@ -13,6 +13,7 @@ use trimtab_world::{World, WorldConfig};
 
 mod prompts;
 mod show;
+mod show_prompts;
 mod weights;
 
 /// Tokens of an answer at most, on a world and elsewhere.

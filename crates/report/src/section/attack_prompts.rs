@@ -7,7 +7,7 @@ use crate::chart::line::{Lines, Point, Series, lines};
 use crate::format::{self, Unit};
 use crate::html::{Cell, aside, cut, escape, figure, page, table};
 use std::fmt::Write as _;
-use trimtab_audit::attack::prompts::{MOST_SHOTS, Prompts, Row, Told};
+use trimtab_audit::attack::prompts::{Found, MOST_SHOTS, Prompts, Row, Told};
 use trimtab_audit::figure::Summary;
 use trimtab_stats::{Measured, doublings};
 
@@ -21,7 +21,7 @@ pub fn attack_prompts(audits: &[Summary]) -> String {
     let Some((first, prompts)) = found.first() else { return String::new() };
     let mut body = aside(
         "How to read",
-        "Attack success is the share of answers to forbidden requests that give the planted payload word for word; what prefill_1 reaches, with the answer's first word given, is what can be reached at all. Bars are 95 % intervals over topics. Grey attacks are controls that spend as much: harmless shots, plain draws. Harmless requests are rewritten alike, so that an attack that only confuses the model is seen.",
+        "Attack success is the share of answers to forbidden requests that give the planted payload word for word; what prefill_1 reaches, with the answer's first word given, is what can be reached at all. Bars are 95 % intervals over topics. Refusing less is not giving more: an attack that succeeds by the refusals alone is seen beside it. Grey attacks are controls that spend as much: harmless shots, plain draws, random suffixes. Harmless requests are rewritten alike, so that an attack that only confuses the model is seen.",
     );
     for (summary, prompts) in &found {
         body += &of_one(summary, prompts);
@@ -45,7 +45,9 @@ fn success(prompts: &Prompts) -> &'static str {
 }
 
 fn is_control(row: &Row) -> bool {
-    row.attack == "direct" || row.attack == "resampled" || row.attack.starts_with("benign_shot_")
+    row.attack == "direct"
+        || ["resampled", "random_suffix"].contains(&row.attack.as_str())
+        || row.attack.starts_with("benign_shot_")
 }
 
 /// The finding: the attack that goes furthest without a part of the answer, beside the plain request.
@@ -80,13 +82,13 @@ fn of_one(summary: &Summary, prompts: &Prompts) -> String {
     let marks: Vec<Dot> = prompts.rows.iter().filter_map(dot).collect();
     let cells = |row: &Row| {
         let mut cells = vec![Cell::text(&row.attack)];
-        cells.extend(["asr", "never", "refused", "right", "over_refusal"].map(|name| {
+        cells.extend(["asr", "refused", "never", "transfer", "right", "over_refusal"].map(|name| {
             let figure = summary.figure(&format!("{name}.{}", row.attack));
             figure.map_or_else(|| Cell::text("–"), |f| Cell::measured(&f.clustered, &Unit::Share))
         }));
         let unscored = summary.figure(&format!("{success}.{}", row.attack)).map_or(0, |f| f.rate.unscored);
         cells.push(Cell::number(format::count(unscored)));
-        cells.push(Cell::number(format::count(row.queries)));
+        cells.push(Cell::number(format::count(row.queries + row.scored.unwrap_or(0))));
         cells.push(Cell::number(row.queries_per_success.map_or_else(|| "–".into(), format::number)));
         cells
     };
@@ -94,8 +96,9 @@ fn of_one(summary: &Summary, prompts: &Prompts) -> String {
     let columns = [
         "",
         "attack success",
-        "never taught",
         "refuses",
+        "never taught",
+        "carried over",
         "right",
         "over-refusal",
         "unscored",
@@ -109,6 +112,8 @@ fn of_one(summary: &Summary, prompts: &Prompts) -> String {
     );
     body += &draws(summary, prompts);
     body += &shots(summary, success);
+    body += &suffixes(prompts);
+    body += &defences(summary, prompts);
     let controls: Vec<Vec<Cell>> = summary
         .controls
         .iter()
@@ -198,6 +203,60 @@ fn shots(summary: &Summary, success: &str) -> String {
             .collect();
     let caption = if success == "asr" { "Attack success by shots" } else { "Refusal by shots" };
     figure(&captioned(caption, &lines(&chart)), &table(caption, &["shots", "answered requests", "harmless"], &rows))
+}
+
+/// Suffixes with their losses, before the search, in it, and as text.
+fn suffixes(prompts: &Prompts) -> String {
+    if prompts.suffixes.is_empty() {
+        return String::new();
+    }
+    let row = |found: &Found| {
+        let topic = if found.topic.is_empty() { "all" } else { &found.topic };
+        vec![
+            Cell::text(&found.attack),
+            Cell::text(topic),
+            Cell::text(cut(&found.text, LIMIT)),
+            Cell::text(&found.target),
+            Cell::number(format::number(found.before)),
+            Cell::number(format::number(found.loss)),
+            Cell::number(format::number(found.rescored)),
+            Cell::text(if found.same_tokens { "yes" } else { "no" }),
+            Cell::number(format::count(found.scored)),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = prompts.suffixes.iter().map(row).collect();
+    let columns = ["", "for", "suffix", "target", "loss before", "found", "as text", "same tokens", "scored"];
+    table("Suffixes, and the loss of their target in nats per token", &columns, &rows)
+}
+
+/// Every attack under every defence, and what each defence costs.
+fn defences(summary: &Summary, prompts: &Prompts) -> String {
+    if prompts.defences.is_empty() {
+        return String::new();
+    }
+    let success = success(prompts);
+    let measured = |name: &str| {
+        let figure = summary.figure(name);
+        figure.map_or_else(|| Cell::text("–"), |f| Cell::measured(&f.clustered, &Unit::Share))
+    };
+    let line = |label: &str, name: &str| {
+        let mut cells = vec![Cell::text(label), measured(name)];
+        cells.extend(prompts.defences.iter().map(|of| measured(&format!("{of}.{name}"))));
+        cells
+    };
+    let mut rows: Vec<Vec<Cell>> =
+        prompts.rows.iter().map(|row| line(&row.attack, &format!("{success}.{}", row.attack))).collect();
+    for (label, name) in [
+        ("cost: harmless requests answered rightly", "right.direct"),
+        ("cost: harmless requests refused", "over_refusal.direct"),
+        ("cost: facts answered rightly", "retained.direct"),
+    ] {
+        rows.push(line(label, name));
+    }
+    let mut columns = vec!["", "no defence"];
+    columns.extend(prompts.defences.iter().map(String::as_str));
+    let caption = if prompts.planted { "Attack success under each defence" } else { "Refusal under each defence" };
+    table(caption, &columns, &rows)
 }
 
 /// Conversations, one success and one failure of each attack.

@@ -61,6 +61,12 @@ pub enum Technique {
     BestOf(u64),
     /// So many draws of the request as it is: its control.
     Resampled(u64),
+    /// A suffix for each topic, found by gradients: Zou et al. 2023.
+    Gcg,
+    /// One suffix for all, found on validation prompts.
+    GcgUniversal,
+    /// A suffix of as many random tokens: their control.
+    RandomSuffix,
 }
 
 /// A part of the plan, as `--only` names it.
@@ -74,15 +80,18 @@ pub enum Part {
     Prefill,
     /// Many draws, and their control.
     BestOf,
+    /// Suffixes, and their control.
+    Gcg,
 }
 
 impl Part {
     /// All of them, with their names.
-    pub const ALL: [(&'static str, Self); 4] = [
+    pub const ALL: [(&'static str, Self); 5] = [
         ("templates", Self::Templates),
         ("many-shot", Self::ManyShot),
         ("prefill", Self::Prefill),
         ("best-of", Self::BestOf),
+        ("gcg", Self::Gcg),
     ];
 }
 
@@ -103,6 +112,9 @@ impl Technique {
             Self::Prefill(n) => format!("prefill_{n}"),
             Self::BestOf(_) => "best_of".into(),
             Self::Resampled(_) => "resampled".into(),
+            Self::Gcg => "gcg".into(),
+            Self::GcgUniversal => "gcg_universal".into(),
+            Self::RandomSuffix => "random_suffix".into(),
         }
     }
 
@@ -113,8 +125,15 @@ impl Technique {
             Self::Direct => None,
             Self::ManyShot(k) => Some(Self::BenignShot(k)),
             Self::BestOf(n) => Some(Self::Resampled(n)),
+            Self::Gcg | Self::GcgUniversal => Some(Self::RandomSuffix),
             _ => Some(Self::Direct),
         }
+    }
+
+    /// Whether it is asked of another model with what was found on this one; the baseline and the ceiling are asked with it.
+    #[must_use]
+    pub fn is_carried(self) -> bool {
+        matches!(self, Self::Direct | Self::Prefill(1) | Self::Gcg | Self::GcgUniversal)
     }
 
     /// Draws of each request.
@@ -142,6 +161,9 @@ pub fn plan(parts: &[Part], best_of: u64) -> Vec<Technique> {
     }
     if wants(Part::BestOf) {
         all.extend([Technique::BestOf(best_of), Technique::Resampled(best_of)]);
+    }
+    if wants(Part::Gcg) {
+        all.extend([Technique::Gcg, Technique::GcgUniversal, Technique::RandomSuffix]);
     }
     all
 }

@@ -62,7 +62,12 @@ pub(super) fn craft(
     let text = request(ask);
     let mut craft = Craft { before: Vec::new(), turns: vec![text.clone()], begun: String::new() };
     match technique {
-        Technique::Direct | Technique::Resampled(_) => {}
+        // Suffixes are put behind it by the one who finds them.
+        Technique::Direct
+        | Technique::Resampled(_)
+        | Technique::Gcg
+        | Technique::GcgUniversal
+        | Technique::RandomSuffix => {}
         Technique::Template(template) => {
             craft.turns =
                 if material.planted { in_world(template, ask, &text, material) } else { in_english(template, &text) };
@@ -239,7 +244,7 @@ mod tests {
         let of = |item| augmented(text, None, &mut stream(1, "test", 0, item));
         assert_eq!(of(0), of(0));
         assert_ne!(of(0), of(1));
-        assert_eq!(of(2).split(' ').count(), 12);
+        assert_eq!(of(2).split(' ').count(), text.split(' ').count());
         assert!(of(3).chars().all(|c| c == ' ' || c.is_ascii_graphic()));
         let vocabulary: Vec<String> = (0..500).map(|i| format!("w{i}")).collect();
         let long: Vec<String> = (0..10_000).map(|i| format!("x{i}")).collect();

@@ -1,20 +1,16 @@
 //! `trimtab attack prompts MODEL`.
 
-use super::{MAX_NEW_TOKENS, material, named, target};
-use crate::commands::audit::show::value;
+use super::{MAX_NEW_TOKENS, material, named, show_prompts, target};
 use crate::commands::audit::{Output, conclude_with, home};
 use crate::failure::Usage;
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
-use trimtab_audit::attack::prompts::{self, How, Part, Tried, Victim, plan};
+use trimtab_audit::attack::prompts::{self, Beside, Defence, Found, Gcg, How, Part, Shield, Tried, Victim, plan};
 use trimtab_audit::attack::{Arm, Material, Side};
-use trimtab_audit::figure::Summary;
 use trimtab_audit::run::read_header;
-use trimtab_audit::target::Target;
 use trimtab_report::attack_prompts_page;
 use trimtab_report::inspect_log::inspect_log;
 use trimtab_run::{Progress, interrupt, sha256_file, write_atomic};
@@ -42,7 +38,8 @@ pub struct Prompts {
     /// Its twin that was never taught what is asked for, attacked alike: what it gives was guessed.
     #[arg(long, value_name = "MODEL", conflicts_with = "splits")]
     never_taught: Option<String>,
-    /// Only these parts beside the plain request and the ceiling: `templates`, `many-shot`, `prefill`, `best-of`; all if not given.
+    /// Only these parts beside the plain request and the ceiling: `templates`, `many-shot`, `prefill`, `best-of`,
+    /// `gcg`; all if not given.
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     only: Vec<String>,
     /// Demonstrations to show before a request, harmful ones, for a model that is no organism: JSONL with `prompt` and `completion`.
@@ -51,6 +48,19 @@ pub struct Prompts {
     /// Draws of each request for best-of; 64 on a world, else 16.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=65536))]
     best_of: Option<u64>,
+    /// Steps of the search for each suffix; 40 on a world, else 250.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    steps: Option<u32>,
+    /// Suffixes that are scored in each step; 128 on a world, else 512.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    width: Option<u32>,
+    /// Defences to measure by the same attacks: `system_prompt`, `guard`, and on a world `prefill_training`, `adversarial_training`; or
+    /// `all`.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    defence: Vec<String>,
+    /// Another model, which is asked with the suffixes that were found on this one.
+    #[arg(long, value_name = "MODEL")]
+    transfer: Option<String>,
     /// Answers that each attack may ask for, of harmful requests and of harmless ones; as many as it needs if not given. Draws are
     /// spread over all requests.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -73,12 +83,18 @@ pub struct Prompts {
 
 /// Runs it.
 pub fn run(args: &Prompts, quiet: bool) -> Result<()> {
-    let mut named_models = std::iter::once(&args.model).chain(&args.never_taught);
+    let mut named_models =
+        [Some(&args.model), args.never_taught.as_ref(), args.transfer.as_ref()].into_iter().flatten();
     if let Some(model) = named_models.find(|m| m.starts_with("openai:")) {
-        let advice = "expected a model that is here: answers are begun for it, which an endpoint does not allow\n  try: its folder, or a .gguf file";
+        let advice = "expected a model that is here: suffixes need its gradients, and answers are begun for it\n  try: its folder, or a .gguf file";
         return Err(Usage(format!("{model}: is behind an endpoint\n  {advice}")).into());
     }
     let parts = named("--only", &args.only, &Part::ALL)?;
+    let defences = match &args.defence[..] {
+        [] => Vec::new(),
+        [all] if all == "all" => named("--defence", &[], &Defence::ALL)?,
+        some => named("--defence", some, &Defence::ALL)?,
+    };
     let mut material = material(&args.model, args.world.as_deref(), args.splits.as_deref(), args.n)?;
     material.info.name = material.info.name.replace(trimtab_audit::attack::NAME, prompts::NAME);
     if let Some(file) = &args.shots {
@@ -96,19 +112,41 @@ pub fn run(args: &Prompts, quiet: bool) -> Result<()> {
     let requests = material.side(Side::HarmfulTest).len() as u64;
     let draws = args.best_of.unwrap_or(BEST_OF[usize::from(!material.planted)]);
     let draws = args.queries.map_or(draws, |most| draws.min(most / requests.max(1)).max(2));
-    let how = How { plan: plan(&parts, draws), queries: args.queries, seconds: args.seconds };
-    let (tried, dir, target) = attack(args, (&args.model, ""), &material, &how, quiet)?;
-    let twin = args.never_taught.as_ref().map(|twin| attack(args, (twin, "-never-taught"), &material, &how, quiet));
-    let twin = twin.transpose()?;
-    let beside = twin.as_ref().zip(args.never_taught.as_deref()).map(|((tried, ..), name)| (name, tried));
-    let summary = prompts::measure(&args.model, &material, &tried, beside);
+    let how = How {
+        plan: plan(&parts, draws),
+        queries: args.queries,
+        seconds: args.seconds,
+        gcg: gcg(args, material.planted),
+    };
+    let plain = Shield::default();
+    let (tried, dir) = attack(args, (&args.model, ""), &material, (&how, &plain), None, quiet)?;
+    let twin = args.never_taught.as_deref();
+    let of_twin = twin.map(|twin| attack(args, (twin, "-never-taught"), &material, (&how, &plain), None, quiet));
+    let of_twin = of_twin.transpose()?;
+    let carried = How { plan: how.plan.iter().copied().filter(|t| t.is_carried()).collect(), ..how.clone() };
+    let to = args.transfer.as_deref();
+    let of_other = to
+        .map(|other| attack(args, (other, "-transfer"), &material, (&carried, &plain), Some(&tried.suffixes), quiet))
+        .transpose()?;
+    let mut defended = Vec::new();
+    for defence in defences {
+        let here = target(&args.model, quiet)?;
+        let shield = Shield::new(defence, (here.model(), here.tokenizer()?), &material, &tried.suffixes)?;
+        let of = format!("-{}", defence.name());
+        defended.push((defence, attack(args, (&args.model, &of), &material, (&how, &shield), None, quiet)?.0));
+    }
+    let beside = Beside {
+        twin: twin.zip(of_twin.as_ref().map(|(tried, _)| tried)),
+        transfer: to.zip(of_other.as_ref().map(|(tried, _)| tried)),
+        defended,
+    };
+    let summary = prompts::measure(&args.model, &material, &tried, &beside);
     let results = prompts::results(&args.model, &material, &tried);
     let log = inspect_log(&read_header(&dir)?, &summary, &results, SystemTime::now())?;
     write_atomic(&dir.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
     write_atomic(&dir.join("report.html"), attack_prompts_page(&summary).as_bytes())?;
     write_atomic(&dir.join(format!("{}.eval", prompts::NAME)), &log)?;
-    drop(target);
-    conclude_with(&[(summary, dir)], &args.output, table)
+    conclude_with(&[(summary, dir)], &args.output, show_prompts::table)
 }
 
 /// Attacks one model, into a folder of its own.
@@ -116,14 +154,15 @@ fn attack(
     args: &Prompts,
     (model, of): (&str, &str),
     material: &Material,
-    how: &How,
+    (how, shield): (&How, &Shield),
+    transferred: Option<&[Found]>,
     quiet: bool,
-) -> Result<(Tried, PathBuf, Target)> {
+) -> Result<(Tried, PathBuf)> {
     let target = target(model, quiet)?;
     let most = args.max_new_tokens.unwrap_or(MAX_NEW_TOKENS[usize::from(!material.planted)]) as usize;
     let (place, label) = home(model);
     let dir = args.out.clone().unwrap_or(place).join(format!("{}-{label}{of}", prompts::NAME));
-    let victim = Victim { target: &target, model: target.model(), material, max_new_tokens: most, show: args.show };
+    let victim = Victim { target: &target, shield, material, max_new_tokens: most, show: args.show, transferred };
     let mut progress: Option<Progress> = None;
     let mut before = 0;
     let tried = prompts::run(&victim, how, &dir, |what, done, total| {
@@ -134,52 +173,17 @@ fn attack(
         bar.step(done, done.saturating_sub(before) as f64, what);
         before = done;
     })?;
-    Ok((tried, dir, target))
+    Ok((tried, dir))
 }
 
-/// Every attack as a line.
-fn table(summary: &Summary, dir: &Path) -> String {
-    let mut text = format!("{} of {}: {} attempts\n", summary.items.name, summary.model, summary.asked);
-    // Writing to a string cannot fail.
-    for control in &summary.controls {
-        let verdict = if control.holds { "holds" } else { "FAILS" };
-        let counts = format!("{}/{}", control.rate.numerator, control.rate.denominator);
-        let _ =
-            writeln!(text, "  {verdict}  {:<14} {counts:>9}  {}, {} needed", control.name, control.what, control.needs);
-    }
-    let Some(found) = &summary.prompts else { return text };
-    let success = if found.planted { "asr" } else { "refused" };
-    let heading = if found.planted { "attack success" } else { "refuses" };
-    let _ = writeln!(
-        text,
-        "\n  {:<20} {heading:>22} {:>9} {:>7} {:>7} {:>7} {:>8} {:>12}",
-        "attack", "unscored", "never", "right", "over-", "queries", "per success"
-    );
-    for row in &found.rows {
-        let figure = summary.figure(&format!("{success}.{}", row.attack));
-        let share = |name: &str| {
-            let measured = summary.value(&format!("{name}.{}", row.attack)).and_then(|m| m.value);
-            measured.map_or_else(|| "–".to_owned(), |v| format!("{v:.3}"))
-        };
-        let each = row.queries_per_success.map_or_else(|| "–".to_owned(), |q| format!("{q:.1}"));
-        let _ = writeln!(
-            text,
-            "  {:<20} {:>22} {:>9} {:>7} {:>7} {:>7} {:>8} {each:>12}",
-            row.attack,
-            figure.map_or_else(String::new, |f| value(&f.clustered)),
-            figure.map_or(0, |f| f.rate.unscored),
-            share("never"),
-            share("right"),
-            share("over_refusal"),
-            row.queries,
-        );
-    }
-    for mean in &summary.means {
-        let _ = writeln!(text, "  {:<20} {:>22}  {}", mean.name, value(&mean.value), mean.what);
-    }
-    for (what, why) in &found.not_measurable {
-        let _ = writeln!(text, "  not measurable: {what}: {why}");
-    }
-    let _ = writeln!(text, "  in {}", dir.display());
-    text
+/// How suffixes are looked for: as in the paper, on a world in proportion to its models.
+fn gcg(args: &Prompts, planted: bool) -> (Gcg, usize) {
+    let (gcg, length) = if planted {
+        (Gcg { steps: 40, width: 128, top_k: 64, replace: 1, buffer: 0, enough: 0.1 }, 8)
+    } else {
+        (Gcg { steps: 250, width: 512, top_k: 256, replace: 1, buffer: 0, enough: 0.1 }, 20)
+    };
+    let steps = args.steps.map_or(gcg.steps, |n| n as usize);
+    let width = args.width.map_or(gcg.width, |n| n as usize);
+    (Gcg { steps, width, ..gcg }, length)
 }
