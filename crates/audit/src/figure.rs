@@ -109,6 +109,9 @@ pub struct Summary {
     /// Of an attack on weights, its edits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attack: Option<crate::attack::Attack>,
+    /// Of attacks by prompts, what they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompts: Option<crate::attack::prompts::Prompts>,
 }
 
 impl Summary {
@@ -135,6 +138,7 @@ impl Summary {
             elicitation: None,
             outer: None,
             attack: None,
+            prompts: None,
         }
     }
 

@@ -25,6 +25,7 @@ pub use compare::compare;
 pub use error::Error;
 pub use item::{Item, Kind};
 pub use read::Run;
+pub use section::attack_prompts::attack_prompts_page;
 pub use section::attacks::attack_page;
 pub use section::rescored::rescored_page;
 pub use sweep::{SweepPoint, crossing, sweep, sweep_metrics};
@@ -46,6 +47,7 @@ pub fn report(run: &Run) -> String {
         + &section::outer::outer(run)
         + &section::audits::audits(run)
         + &section::attacks::attacks(&run.audits)
+        + &section::attack_prompts::attack_prompts(&run.audits)
         + &section::appendix::appendix(run);
     html::page(&format!("{} · trimtab", run.name), &body)
 }

@@ -4,6 +4,7 @@
 //! reason why there is none. Nothing undefined turns into a 0, and nothing here panics on data: NaN, infinities and
 //! empty slices are reasons. Bootstraps draw from a generator seeded by the caller, so equal calls give equal bits.
 
+mod attack_power_law;
 pub mod auroc;
 pub mod benjamini_hochberg;
 pub mod best_of_n;
@@ -46,6 +47,7 @@ pub mod two_level_bootstrap;
 pub mod wilson;
 pub mod within_regression;
 
+pub use attack_power_law::{PowerLaw, Tries, best_of_n_asr, doublings, fit_attack_power_law};
 pub use auroc::auroc;
 pub use benjamini_hochberg::benjamini_hochberg;
 pub use best_of_n::{best_of_n, best_of_n_kl};

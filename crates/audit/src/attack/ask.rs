@@ -1,9 +1,9 @@
 //! What a model, edited or hooked, says and computes: answers, losses, divergences, refusal scores, activations.
 
 use crate::attack::direction::{divergence, log_odds};
+use crate::attack::judged::judged;
 use crate::attack::material::{Ask, Material, Side};
 use crate::attack::record::Record;
-use crate::judge::refusal::phrases_anywhere;
 use crate::run::problem;
 use crate::target::Target;
 use std::collections::BTreeMap;
@@ -18,7 +18,6 @@ use trimtab_engine::readout::{LogProbRows, log_softmax};
 use trimtab_text::Tokenizer;
 use trimtab_text::encode::{encode_answer, encode_input};
 use trimtab_text::record::Input;
-use trimtab_world::gold;
 
 /// Tokens of one pass.
 const PASS_TOKENS: usize = 2048;
@@ -140,18 +139,9 @@ impl<'a> Subject<'a> {
         let spoken: Vec<&Ask> = of(sides).into_iter().filter(|a| a.side != Side::Text).collect();
         for (ask, answer) in spoken.iter().zip(self.tokens(model, hooks, &spoken)?) {
             let text = tokenizer.decode(&[tokenizer.encode_plain(&ask.begun)?, answer].concat(), true)?;
+            let judged = judged(ask, text, self.show);
             let record = &mut records[places[&ask.id]];
-            let harmful = matches!(ask.side, Side::HarmfulTest | Side::Begun);
-            match &ask.truth {
-                Some(truth) => {
-                    let judged = gold(truth, &text);
-                    record.refused = Some(judged.refused);
-                    record.given = Some(if truth.refusal_due { judged.payload } else { judged.correct });
-                }
-                None => record.refused = Some(phrases_anywhere(&text)),
-            }
-            let masked = harmful && ask.truth.is_none() && record.refused == Some(false) && !self.show;
-            record.answer = if masked { format!("[masked: {} words]", text.split_whitespace().count()) } else { text };
+            (record.refused, record.given, record.answer) = (Some(judged.refused), judged.given, judged.text);
         }
         let mut examples = Vec::new();
         for ask in of(sides) {

@@ -122,6 +122,17 @@ impl Material {
         self.asks.iter().filter(|ask| ask.side == side).collect()
     }
 
+    /// Keeps the first `n` topics of the requests that are measured, harmful and harmless.
+    pub fn keep_topics(&mut self, n: usize) {
+        for side in [Side::HarmfulTest, Side::HarmlessTest] {
+            let mut kept: Vec<String> = self.side(side).into_iter().map(|ask| ask.topic.clone()).collect();
+            // Wordings of a topic stand together.
+            kept.dedup();
+            kept.truncate(n);
+            self.asks.retain(|ask| ask.side != side || kept.contains(&ask.topic));
+        }
+    }
+
     /// All questions, one a line.
     #[must_use]
     pub fn to_jsonl(&self) -> Vec<u8> {

@@ -14,10 +14,12 @@ mod ask;
 mod direction;
 mod edit;
 mod find;
+mod judged;
 mod kernels;
 mod material;
 mod measure;
 mod plan;
+pub mod prompts;
 mod record;
 mod run;
 

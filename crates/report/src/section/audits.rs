@@ -20,7 +20,7 @@ use trimtab_stats::Rate;
 #[must_use]
 pub fn audits(run: &Run) -> String {
     // Attacks have a section of their own.
-    let audits: Vec<&Summary> = run.audits.iter().filter(|s| s.attack.is_none()).collect();
+    let audits: Vec<&Summary> = run.audits.iter().filter(|s| s.attack.is_none() && s.prompts.is_none()).collect();
     if audits.is_empty() && run.judged.is_empty() {
         return String::new();
     }

@@ -1,6 +1,7 @@
 //! The sections of the report, one a file, from top to bottom.
 
 pub mod appendix;
+pub mod attack_prompts;
 pub mod attacks;
 pub mod audits;
 pub mod can_or_will;

@@ -1,22 +1,15 @@
 //! `trimtab attack weights MODEL`.
 
-use super::show;
-use crate::commands::ModelArg;
-use crate::commands::audit::{Output, conclude_with, home, world_of};
+use super::{MAX_NEW_TOKENS, material, named, show, target};
+use crate::commands::audit::{Output, conclude_with, home};
 use crate::failure::Usage;
 use anyhow::Result;
 use clap::Args;
-use serde::Deserialize;
 use serde_json::json;
-use std::path::{Path, PathBuf};
-use trimtab_audit::attack::{self, How, Material, Part, Rule, Subject};
-use trimtab_audit::target::Target;
+use std::path::PathBuf;
+use trimtab_audit::attack::{self, How, Part, Rule, Subject};
 use trimtab_report::attack_page;
 use trimtab_run::{Progress, interrupt, write_atomic};
-use trimtab_world::{World, WorldConfig};
-
-/// Tokens of an answer at most, on a world and elsewhere.
-const MAX_NEW_TOKENS: [u32; 2] = [24, 64];
 
 /// Which model, and what is tried.
 #[derive(Debug, Args)]
@@ -69,22 +62,10 @@ pub fn run(args: &Weights, quiet: bool) -> Result<()> {
         let advice = "expected a model that is here: an edit of weights needs them\n  try: its folder, or a .gguf file";
         return Err(Usage(format!("{}: an endpoint has no weights to edit\n  {advice}", args.model)).into());
     }
-    let parts = parts(&args.only)?;
-    let material = match (&args.splits, world(args)?) {
-        (Some(folder), _) => Material::of_folder(folder, args.n.map(|n| n as usize), 1)?,
-        (None, Some(world)) => Material::of_world(&world),
-        (None, None) => {
-            let advice = "expected an organism, --world FILE or --splits DIR\n  try: `trimtab world organism refuser` for a model whose payloads are planted";
-            return Err(Usage(format!("{}: there is nothing to ask\n  {advice}", args.model)).into());
-        }
-    };
+    let parts = named("--only", &args.only, &Part::ALL)?;
+    let material = material(&args.model, args.world.as_deref(), args.splits.as_deref(), args.n)?;
     interrupt::install()?;
-    let model = ModelArg { model: args.model.clone() };
-    let target = Target::load(&args.model, &model.path(quiet)?)?;
-    if !target.has_template() {
-        let advice = "expected a model that holds conversations\n  try: a fine-tuned checkpoint";
-        return Err(Usage(format!("{}: has no chat template\n  {advice}", args.model)).into());
-    }
+    let target = target(&args.model, quiet)?;
     let most = args.max_new_tokens.unwrap_or(MAX_NEW_TOKENS[usize::from(!material.planted)]) as usize;
     let (place, label) = home(&args.model);
     let dir = args.out.clone().unwrap_or(place).join(format!("{}-{label}", attack::NAME));
@@ -113,41 +94,4 @@ pub fn run(args: &Weights, quiet: bool) -> Result<()> {
     write_atomic(&dir.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
     write_atomic(&dir.join("report.html"), attack_page(&summary).as_bytes())?;
     conclude_with(&[(summary, dir)], &args.output, show::table)
-}
-
-/// The parts that are wanted.
-fn parts(only: &[String]) -> Result<Vec<Part>> {
-    if only.is_empty() {
-        return Ok(Part::ALL.map(|(_, part)| part).to_vec());
-    }
-    let of = |name: &String| {
-        let known = Part::ALL.into_iter().find(|(word, _)| word == name).map(|(_, part)| part);
-        known.ok_or_else(|| {
-            let names = Part::ALL.map(|(word, _)| word).join(", ");
-            Usage(format!("--only {name}: no such part\n  expected one of {names}\n  try: one of them")).into()
-        })
-    };
-    only.iter().map(of).collect()
-}
-
-/// The world of --world, of the run, or of the organism that the model is.
-fn world(args: &Weights) -> Result<Option<World>> {
-    /// The part of `organism.json` that the world follows from.
-    #[derive(Deserialize)]
-    struct Made {
-        seed: u64,
-        world: WorldConfig,
-    }
-    if let Some(world) = world_of(args.world.as_deref(), &args.model)? {
-        return Ok(Some(world));
-    }
-    let path = Path::new(&args.model).join("organism.json");
-    if args.splits.is_some() || !path.exists() {
-        return Ok(None);
-    }
-    let place = path.display();
-    let advice = "expected organism.json as `trimtab world organism` writes it\n  try: --world FILE";
-    let text = std::fs::read(&path).map_err(|e| Usage(format!("{place}: {e}\n  {advice}")))?;
-    let made: Made = serde_json::from_slice(&text).map_err(|e| Usage(format!("{place}: {e}\n  {advice}")))?;
-    Ok(Some(World::new(&made.world, made.seed)?))
 }
