@@ -26,6 +26,7 @@ pub use error::Error;
 pub use item::{Item, Kind};
 pub use read::Run;
 pub use section::attacks::attack_page;
+pub use section::oversight::ladder_page;
 pub use sweep::{SweepPoint, crossing, sweep, sweep_metrics};
 
 use story::Story;
