@@ -154,3 +154,24 @@ fn texts_give_a_table_and_leaks_are_refused() {
     assert_eq!(result["rows"][0]["transfer"]["positive"], 0.5);
     assert!(result["left_out_to_balance"].as_u64().unwrap() > 300, "{}", result["left_out_to_balance"]);
 }
+
+/// Two sides against each other tell a trusting judge more than chance does, one side tells it nothing; with all in view nothing
+/// differs. Equal runs are equal.
+#[test]
+fn a_debate_beats_a_consultancy_unless_all_is_seen() {
+    let run = |args: &[&str]| json(trimtab().args(["oversee", "debate", "--json"]).args(args));
+    let found = run(&["--looked-at", "64"]);
+    let gain = &found["debate_less_consultancy"][0]["trusting"]["interval"];
+    assert!(gain["low"].as_f64().unwrap() > 0.05, "{gain}");
+    let all = run(&["--tokens", "16", "--looked-at", "16", "--shown", "16", "--items", "300"]);
+    let accuracies: Vec<&Value> = all["rows"].as_array().unwrap().iter().map(|row| &row["trusting"]["value"]).collect();
+    assert!(accuracies.len() == 4 && accuracies.iter().all(|a| *a == accuracies[0]), "{accuracies:?}");
+    assert_eq!(run(&["--looked-at", "64"]), found);
+    assert!(stdout(trimtab().args(["oversee", "debate", "--items", "200"])).contains("consultancy, side at random"));
+    refused(trimtab().args(["oversee", "debate", "--shown", "3"]), &["3 shown", "expected", "try: "]);
+    refused(trimtab().args(["oversee", "debate", "--looked-at", "2"]), &["2 looked at"]);
+    refused(
+        trimtab().args(["oversee", "debate", "--tokens", "9000", "--items", "1000000"]),
+        &["too many for a minute"],
+    );
+}

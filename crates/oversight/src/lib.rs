@@ -6,6 +6,7 @@
 //! construction, [`ladder`] the control without pretraining on real text, [`misfit`] the theory, checked by numbers.
 
 pub mod confidence_loss;
+pub mod debate;
 mod error;
 pub mod job;
 pub mod labels;
@@ -21,6 +22,7 @@ pub mod split;
 mod splitmix;
 pub mod text_task;
 pub mod transfer;
+pub mod transformers;
 mod trial;
 
 pub use error::Error;

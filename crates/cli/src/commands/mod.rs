@@ -244,7 +244,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::Data(c) => data::run(c),
         Command::Audit(a) => audit::run(a, quiet),
         Command::Attack(c) => attack::run(c, quiet),
-        Command::Oversee(c) => oversee::run(c),
+        Command::Oversee(c) => oversee::run(c, quiet),
         Command::Report(r) => report::report(r),
         Command::Compare(c) => report::compare(c),
         Command::Config(ConfigCommand::Show(s)) => {

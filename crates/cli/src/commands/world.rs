@@ -141,7 +141,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    fn resolve(&self) -> Result<(World, Pretrain)> {
+    /// The world, and how its base models are pretrained.
+    pub fn resolve(&self) -> Result<(World, Pretrain)> {
         let mut table = toml::Table::new();
         if let Some(file) = &self.config {
             let place = file.display();

@@ -5,6 +5,7 @@
 
 pub mod dots;
 pub mod line;
+pub mod matrix;
 pub mod two_axes;
 pub mod two_by_two;
 

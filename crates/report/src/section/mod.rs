@@ -8,6 +8,7 @@ pub mod can_or_will;
 pub mod judged;
 pub mod opening;
 pub mod outer;
+pub mod oversight;
 pub mod people;
 pub mod ppo;
 pub mod pressed;

@@ -1,6 +1,9 @@
-//! `trimtab oversee dial|weak-to-strong`, and how their tables are written.
+//! `trimtab oversee dial|weak-to-strong|ladder|debate`, and how their tables are written.
 
+mod debate;
 mod dial;
+mod ladder;
+mod ladder_table;
 mod weak_to_strong;
 
 use anyhow::Result;
@@ -38,13 +41,37 @@ pub enum Command {
     ///
     /// Example: trimtab oversee weak-to-strong reviews.tsv --weak-items 100,300,1000
     WeakToStrong(weak_to_strong::WeakToStrong),
+    /// Transformers taught by smaller ones: all pairs of the world's sizes, with ceilings, controls and a prediction.
+    ///
+    /// The task: is this answer to this exercise right? Base models of all sizes are pretrained on the world's corpus, or taken from
+    /// the cache. Each learns from gold on half A and labels half B; each larger one learns from these labels alone; its ceiling
+    /// learns from gold on the same items. Everything is fitted anew with every seed. What the pairs of smaller students say of the
+    /// largest one is written into the run folder before that is run.
+    ///
+    /// Ctrl-C leaves what was fitted; the same command goes on.
+    ///
+    /// Example: trimtab oversee ladder --quick
+    ///
+    /// Example, with the paper's confidence loss: trimtab oversee ladder --sizes 30k,100k,300k,1M --methods naive,confidence-0.5
+    Ladder(ladder::Ladder),
+    /// Does a judge who sees little decide better between two sides than after one? A game of hidden tokens, in seconds.
+    ///
+    /// Debaters look at tokens that the judge does not see and show those that speak for their side; the truth is known. In a
+    /// consultancy one side speaks, drawn without regard to the truth.
+    ///
+    /// Example: trimtab oversee debate --looked-at 4,16,64
+    ///
+    /// Example, the control where the judge sees all: trimtab oversee debate --tokens 16 --looked-at 16 --shown 16
+    Debate(debate::Debate),
 }
 
 /// Runs it.
-pub fn run(command: &Command) -> Result<()> {
+pub fn run(command: &Command, quiet: bool) -> Result<()> {
     match command {
         Command::Dial(c) => dial::dial(c),
         Command::WeakToStrong(c) => weak_to_strong::weak_to_strong(c),
+        Command::Ladder(c) => ladder::ladder(c, quiet),
+        Command::Debate(c) => debate::debate(c),
     }
 }
 
@@ -66,26 +93,34 @@ fn table<N>(rows: &[Row<N>], heads: &[&str], name: impl Fn(&N) -> Vec<String>) -
         let mut cells = name(&row.name);
         cells.extend([&row.pgr.weak, &row.pgr.student, &row.pgr.ceiling].map(plus_minus));
         cells.extend([&row.transfer.agreement_where_right, &row.transfer.agreement_where_wrong].map(two_digits));
-        if let Some(withheld) = &row.pgr.withheld {
-            let numbers = withheld.reasons.iter().map(|reason| {
-                let place = notes.iter().position(|note| note == reason).unwrap_or(notes.len());
-                if place == notes.len() {
-                    notes.push(reason.clone());
-                }
-                (place + 1).to_string()
-            });
-            cells.push(format!("not reportable ({})", numbers.collect::<Vec<_>>().join(", ")));
-            cells.push(String::new());
-        } else {
-            cells.push(with_interval(&row.pgr.fieller));
-            cells.push(row.pgr.bootstrap.interval.as_ref().map_or_else(|| "–".into(), bounds));
-        }
+        cells.extend(pgr_cells(&row.pgr, &mut notes));
         lines.push(cells);
     }
     let mut text = aligned(&lines);
     text.push_str(
         "agree: student with weak model, where that is right and where it is wrong; –: labels without a model\n",
     );
+    text + &numbered(&notes)
+}
+
+/// A PGR with both intervals as two cells, or the numbers of the notes that say why it is withheld.
+fn pgr_cells(pgr: &Pgr, notes: &mut Vec<String>) -> [String; 2] {
+    let Some(withheld) = &pgr.withheld else {
+        return [with_interval(&pgr.fieller), pgr.bootstrap.interval.as_ref().map_or_else(|| "–".into(), bounds)];
+    };
+    let numbers = withheld.reasons.iter().map(|reason| {
+        let place = notes.iter().position(|note| note == reason).unwrap_or(notes.len());
+        if place == notes.len() {
+            notes.push(reason.clone());
+        }
+        (place + 1).to_string()
+    });
+    [format!("not reportable ({})", numbers.collect::<Vec<_>>().join(", ")), String::new()]
+}
+
+/// Notes below a table.
+fn numbered(notes: &[String]) -> String {
+    let mut text = String::new();
     for (number, note) in notes.iter().enumerate() {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "({}) {note}", number + 1);
