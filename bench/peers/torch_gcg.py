@@ -5,7 +5,7 @@
 A step is the gradient of the target's loss with respect to one-hot suffix tokens, and the loss of `width` candidates of
 one exchanged token each. As there, the prefix's keys and values are computed once and expanded over the batch, candidates
 go in as embeddings, and logits are of every token after the prefix. nanoGCG puts all candidates into one batch and halves it
-when memory runs out; `--batch 0` does so, other sizes are tried too, since on a CPU small batches are faster. Filtering
+when memory runs out; `--mode 0` does so, other batch sizes are tried too, since on a CPU small batches are faster. Filtering
 by retokenisation is left out on both sides. "tokens" of the line are candidates.
 """
 
@@ -28,7 +28,7 @@ def losses(logits, target):
 
 def main():
     parser = arguments(__doc__)
-    for name, default in (("prefix", 32), ("suffix", 20), ("after", 8), ("target", 16), ("width", 512), ("topk", 256), ("steps", 3), ("batch", 0)):
+    for name, default in (("prefix", 32), ("suffix", 20), ("after", 8), ("target", 16), ("width", 512), ("topk", 256), ("steps", 3), ("mode", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()
     model = model_of(args, "sdpa").eval().requires_grad_(False)
@@ -52,7 +52,7 @@ def main():
             candidates = ids.repeat(args.width, 1)
             candidates[torch.arange(args.width), places] = tokens
             found = []
-            for part in candidates.split(args.batch or args.width):
+            for part in candidates.split(args.mode or args.width):
                 embeds = torch.cat([table[part], tail.expand(len(part), -1, -1)], 1)
                 out = model(inputs_embeds=embeds, past_key_values=expanded(prefix, len(part)), use_cache=True)
                 found.append(losses(out.logits, target))

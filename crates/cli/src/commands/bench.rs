@@ -8,6 +8,7 @@ use std::time::Instant;
 use trimtab_alignment::config::{Train, TrainKind};
 use trimtab_alignment::example::Example;
 use trimtab_alignment::update::Learner;
+use trimtab_audit::attack::prompts::{Gcg, Goal, Space, search};
 use trimtab_engine::DropoutSeed;
 use trimtab_engine::config::ModelConfig;
 use trimtab_engine::generate::Sampling;
@@ -20,6 +21,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Sampling from random prompts.
     Generate(GenerateArgs),
+    /// Steps of GCG: a gradient and the losses of candidates; `tokens_per_second` are candidates.
+    Gcg(GcgArgs),
 }
 
 /// The shapes of the field notes.
@@ -95,6 +98,31 @@ pub struct GenerateArgs {
     runs: usize,
 }
 
+/// Arguments of `bench gcg`.
+#[derive(Debug, Args)]
+pub struct GcgArgs {
+    #[arg(long, value_enum)]
+    shape: Shape,
+    /// Tokens before the suffix.
+    #[arg(long, default_value_t = 32)]
+    prefix: usize,
+    /// Tokens of the suffix.
+    #[arg(long, default_value_t = 20)]
+    suffix: usize,
+    /// Tokens between the suffix and the target.
+    #[arg(long, default_value_t = 8)]
+    after: usize,
+    /// Tokens of the target.
+    #[arg(long, default_value_t = 16)]
+    target: usize,
+    /// Candidates of a step.
+    #[arg(long, default_value_t = 512)]
+    width: usize,
+    /// Steps after one that is not counted.
+    #[arg(long, default_value_t = 3)]
+    steps: usize,
+}
+
 fn tokens(n: usize, vocab: usize, seed: u64) -> Vec<u32> {
     let mut draws = trimtab_run::stream(seed, "bench", 0, 0);
     (0..n).map(|_| draws.below(vocab as u64) as u32).collect()
@@ -154,6 +182,28 @@ pub fn run(command: &Command) -> Result<()> {
                         json!({"tokens_per_second": rate, "peak_rss_bytes": peak_rss(), "loss": null})
                     )?;
                 }
+            }
+        }
+        Command::Gcg(args) => {
+            let config = args.shape.config();
+            let model = Model::random(&config, 0.02, 1);
+            let draw = |n: usize, seed: u64| tokens(n, config.vocab_size, seed);
+            let goal = Goal { before: draw(args.prefix, 1), after: draw(args.after, 2), target: draw(args.target, 3) };
+            let allowed: Vec<u32> = (0..config.vocab_size as u32).collect();
+            let space = Space { allowed: &allowed, fits: &|_| true };
+            let gcg = Gcg { steps: 1, width: args.width, top_k: 256, replace: 1, buffer: 0, enough: 0.0 };
+            let mut suffix = draw(args.suffix, 4);
+            let mut random = trimtab_run::stream(1, "bench", 0, 0);
+            for step in 0..=args.steps {
+                let begun = Instant::now();
+                let found = search(&model, std::slice::from_ref(&goal), &suffix, space, &gcg, &mut random)?;
+                // The suffix that the step began from is scored as well, and does not count.
+                let rate = (found.scored - 1) as f64 / begun.elapsed().as_secs_f64();
+                if step > 0 {
+                    let line = json!({"tokens_per_second": rate, "peak_rss_bytes": peak_rss(), "loss": found.loss});
+                    writeln!(out, "{line}")?;
+                }
+                suffix = found.tokens;
             }
         }
     }

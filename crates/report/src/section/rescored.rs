@@ -25,7 +25,8 @@ pub fn rescored_page(files: &[Rescored]) -> String {
                         .join(" / ")
                 },
             );
-            let kappa = v.kappa.as_ref().map_or_else(|| Cell::text("–"), |k| Cell::measured(k, &Unit::Of(String::new())));
+            let kappa =
+                v.kappa.as_ref().map_or_else(|| Cell::text("–"), |k| Cell::measured(k, &Unit::Of(String::new())));
             let share = Cell::measured(&v.share, &Unit::Share);
             vec![Cell::text(&v.judge), share, Cell::number(format::rate(&v.success)), Cell::number(counts), kappa]
         };

@@ -11,10 +11,11 @@
 //!    always moves to the step's best, as in the paper. What is given back is the best that was ever scored.
 //! 4. Of several goals (a universal suffix) all count from the first step, and their gradients are added at length 1; the paper adds
 //!    goals one by one.
-//! 5. The tokens before the suffix are computed once for each pass and shared by its candidates.
+//! 5. Candidates share what they have in common: the tokens before the suffix, and those of the suffix before the place that they
+//!    change, which are computed once for all of them ([`losses`]).
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use trimtab_alignment::Error;
 use trimtab_engine::batch::PackedBatch;
 use trimtab_engine::forward::{Pass, Trace};
@@ -167,9 +168,14 @@ fn candidates(
 ) -> Vec<Vec<u32>> {
     let top = |place: usize| {
         let slope = |token: &u32| gradient[place * vocab + *token as usize];
+        let steepest = |a: &u32, b: &u32| slope(a).total_cmp(&slope(b)).then(a.cmp(b));
         let mut tokens: Vec<u32> = allowed.to_vec();
-        tokens.sort_by(|a, b| slope(a).total_cmp(&slope(b)).then(a.cmp(b)));
-        tokens.truncate(gcg.top_k);
+        if gcg.top_k < tokens.len() {
+            // A few hundred of a large vocabulary: the rest need no order.
+            tokens.select_nth_unstable_by(gcg.top_k, steepest);
+            tokens.truncate(gcg.top_k);
+        }
+        tokens.sort_by(steepest);
         tokens
     };
     let tops: Vec<Vec<u32>> = (0..from.len()).map(top).collect();
@@ -211,30 +217,88 @@ fn candidates(
 pub fn losses(model: &Model, goals: &[Goal], suffixes: &[Vec<u32>], trace: &mut Trace) -> Result<Vec<f64>, Error> {
     let mut sums = vec![0.0; suffixes.len()];
     for goal in goals {
-        let own: Vec<Vec<u32>> =
-            suffixes.iter().map(|suffix| [suffix, &goal.after[..], &goal.target[..]].concat()).collect();
-        let longest = own.iter().map(Vec::len).max().unwrap_or(0).max(1);
-        let per_pass = (PASS_TOKENS.saturating_sub(goal.before.len()) / longest).max(1);
-        for (at, group) in own.chunks(per_pass).enumerate() {
-            let mut batch = PackedBatch::new();
-            let answers: Vec<&[u32]> = group.iter().map(Vec::as_slice).collect();
-            let (prefix, places) = batch.push_shared(&goal.before, &answers);
-            let (mut rows, mut targets) = (Vec::new(), Vec::new());
-            for place in &places {
-                let predictions = PackedBatch::predictions(&prefix, place);
-                rows.extend_from_slice(&predictions[predictions.len() - goal.target.len()..]);
-                targets.extend_from_slice(&goal.target);
-            }
-            model.forward(&batch, trace, Pass::read())?;
-            let logp =
-                model.logprobs(trace, LogProbRows { rows: &rows, targets: &targets, temperature: 1.0 }, false).logp;
-            for (i, of) in logp.chunks_exact(goal.target.len()).enumerate() {
-                let mean = -of.iter().map(|&l| f64::from(l)).sum::<f64>() / of.len() as f64;
-                sums[at * per_pass + i] += mean / goals.len() as f64;
+        let mut pass = Scored { goal, batch: PackedBatch::new(), rows: Vec::new(), whose: Vec::new() };
+        for (share, members) in families(goal.before.len(), suffixes) {
+            let mut rest = &members[..];
+            while let Some(&first) = rest.first() {
+                let prompt = [&goal.before[..], &suffixes[first][..share]].concat();
+                let own = rest.iter().map(|&i| suffixes[i].len() - share).max().unwrap_or(0);
+                let longest = own + goal.after.len() + goal.target.len();
+                let room = PASS_TOKENS.saturating_sub(pass.batch.tokens().len() + prompt.len()) / longest.max(1);
+                if room == 0 && !pass.whose.is_empty() {
+                    pass.score(model, trace, goals.len(), &mut sums)?;
+                    continue;
+                }
+                let (now, later) = rest.split_at(room.clamp(1, rest.len()));
+                let answers: Vec<Vec<u32>> =
+                    now.iter().map(|&i| [&suffixes[i][share..], &goal.after, &goal.target].concat()).collect();
+                pass.push(&prompt, &answers, now);
+                rest = later;
             }
         }
+        pass.score(model, trace, goals.len(), &mut sums)?;
     }
     Ok(sums)
+}
+
+/// Candidates side by side in one pass, with the rows that predict the target of each.
+struct Scored<'a> {
+    goal: &'a Goal,
+    batch: PackedBatch,
+    rows: Vec<usize>,
+    whose: Vec<usize>,
+}
+
+impl Scored<'_> {
+    fn push(&mut self, prompt: &[u32], answers: &[Vec<u32>], whose: &[usize]) {
+        let answers: Vec<&[u32]> = answers.iter().map(Vec::as_slice).collect();
+        let (prefix, places) = self.batch.push_shared(prompt, &answers);
+        for place in &places {
+            let predictions = PackedBatch::predictions(&prefix, place);
+            self.rows.extend_from_slice(&predictions[predictions.len() - self.goal.target.len()..]);
+        }
+        self.whose.extend_from_slice(whose);
+    }
+
+    /// Adds the losses of what is in the pass, and empties it.
+    fn score(&mut self, model: &Model, trace: &mut Trace, goals: usize, sums: &mut [f64]) -> Result<(), Error> {
+        let target = &self.goal.target;
+        if !self.whose.is_empty() && !target.is_empty() {
+            let targets = target.repeat(self.whose.len());
+            model.forward(&self.batch, trace, Pass::read())?;
+            let at = LogProbRows { rows: &self.rows, targets: &targets, temperature: 1.0 };
+            let logp = model.logprobs(trace, at, false).logp;
+            for (&i, of) in self.whose.iter().zip(logp.chunks_exact(target.len())) {
+                sums[i] -= of.iter().map(|&l| f64::from(l)).sum::<f64>() / (of.len() * goals) as f64;
+            }
+        }
+        (self.batch, self.rows, self.whose) = (PackedBatch::new(), Vec::new(), Vec::new());
+        Ok(())
+    }
+}
+
+/// Suffixes by how many of their first tokens are those of most, where computing these once for all of them is less work than for
+/// each: `before` is how many tokens stand before them. A candidate that exchanges one token of many shares all tokens before it.
+fn families(before: usize, suffixes: &[Vec<u32>]) -> BTreeMap<usize, Vec<usize>> {
+    let places = suffixes.iter().map(Vec::len).max().unwrap_or(0);
+    let usual: Vec<u32> = (0..places)
+        .map(|place| {
+            let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+            suffixes.iter().filter_map(|s| s.get(place)).for_each(|token| *counts.entry(*token).or_default() += 1);
+            counts.into_iter().max_by_key(|(_, n)| *n).map_or(0, |(token, _)| token)
+        })
+        .collect();
+    let mut families: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (i, suffix) in suffixes.iter().enumerate() {
+        let share = suffix.iter().zip(&usual).take_while(|(a, b)| a == b).count();
+        families.entry(share).or_default().push(i);
+    }
+    let (worth, single): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        families.into_iter().partition(|(share, members)| share * members.len() > before + share);
+    let mut families = worth;
+    families.entry(0).or_default().extend(single.into_values().flatten());
+    families.retain(|_, members| !members.is_empty());
+    families
 }
 
 #[cfg(test)]
@@ -285,6 +349,31 @@ mod tests {
             .unwrap();
             assert_eq!(found.tokens, [brute.1]);
             assert!((found.loss - brute.0).abs() < 1e-5, "{} {}", found.loss, brute.0);
+        }
+    }
+
+    /// Law: what candidates share does not change a bit of their losses, wherever they differ and however many there are.
+    #[test]
+    fn shared_tokens_change_no_loss() {
+        let model = Model::random(&ModelConfig::tiny(), 0.4, 5);
+        let mut random = stream(3, "test", 0, 0);
+        let from: Vec<u32> = (0..9).map(|_| random.below(61) as u32).collect();
+        let mut suffixes: Vec<Vec<u32>> = (0..400)
+            .map(|_| {
+                let mut suffix = from.clone();
+                suffix[random.below(9) as usize] = random.below(61) as u32;
+                suffix
+            })
+            .collect();
+        suffixes.push(vec![1; 9]);
+        let families = families(3, &suffixes);
+        assert!(families.len() > 5, "{:?}", families.keys());
+        assert_eq!(families.values().map(Vec::len).sum::<usize>(), suffixes.len());
+        let mut trace = Trace::default();
+        let together = losses(&model, &goals(), &suffixes, &mut trace).unwrap();
+        for (suffix, loss) in suffixes.iter().zip(together).step_by(7) {
+            let alone = losses(&model, &goals(), std::slice::from_ref(suffix), &mut trace).unwrap()[0];
+            assert_eq!(alone.to_bits(), loss.to_bits(), "{suffix:?}");
         }
     }
 
