@@ -101,13 +101,21 @@ fn an_attack_on_a_world_continues_and_gates() {
     // Carried over to itself, a suffix does what it does at home.
     let carried = run("whole").arg("--transfer").arg(&base).arg("--json").assert().success();
     let carried = summary(&carried);
-    assert_eq!(figure(&carried, "transfer.gcg")["rate"], figure(&found, "asr.gcg")["rate"]);
+    for (there, here) in [("transfer.gcg", "asr.gcg"), ("transfer_refused.gcg_universal", "refused.gcg_universal")] {
+        assert_eq!(figure(&carried, there)["rate"], figure(&found, here)["rate"]);
+    }
     let mut other = attack(&base, &world.path("whole"));
     other.arg("--world").arg(world.path("w/world.json")).args(["--n", "2", "--only", "gcg", "--steps", "3"]);
     refused(other, &["suffixes.jsonl", "--steps"]);
     let dir = |out: &str| world.path(out).join("attack-prompts-base");
     let whole = dir("whole");
     assert!(["report.html", "attack-prompts.eval", "items.jsonl"].iter().all(|name| whole.join(name).exists()));
+    let page = std::fs::read_to_string(whole.join("report.html")).unwrap();
+    for part in
+        ["What was said", "draws, log₂", "shots, log₂", "Suffixes, and the loss", "What had to hold", "does not fit"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
     let records = results(&whole);
     let crescendo = records.iter().find(|r| r["attack"] == "crescendo" && r["side"] == "harmful_test").unwrap();
     assert_eq!((crescendo["queries"].as_u64(), crescendo["sent"].as_array().unwrap().len()), (Some(3), 5));

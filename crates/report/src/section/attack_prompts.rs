@@ -53,15 +53,23 @@ fn is_control(row: &Row) -> bool {
 /// The finding: the attack that goes furthest without a part of the answer, beside the plain request.
 fn title(summary: &Summary, prompts: &Prompts) -> String {
     let value = |row: &Row| summary.value(&format!("{}.{}", success(prompts), row.attack)).and_then(|m| m.value);
+    // Of many draws one is enough.
+    let reached = |row: &Row| {
+        let most = doublings(row.draws).into_iter().next_back().filter(|n| prompts.planted && *n > 1);
+        let Some(n) = most else { return Some((row.attack.clone(), value(row)?)) };
+        let name = format!("{}.{n}", row.attack);
+        let share = summary.value(&name)?.value?;
+        Some((format!("{}, one of {n} draws", row.attack), share))
+    };
     let tried = prompts.rows.iter().filter(|row| !is_control(row) && !row.attack.starts_with("prefill_"));
     // Least refused, or most given.
     let sign = if prompts.planted { 1.0 } else { -1.0 };
-    let best = tried.filter_map(|row| Some((row, value(row)?))).max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)));
+    let best = tried.filter_map(reached).max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)));
     let plain = prompts.rows.iter().find(|row| row.attack == "direct").and_then(value);
     match (plain, best) {
-        (Some(plain), Some((row, best))) => {
+        (Some(plain), Some((attack, best))) => {
             let what = if prompts.planted { "Given when asked" } else { "Refused when asked" };
-            format!("{what}: {}; under {}: {}", Unit::Share.show(plain), row.attack, Unit::Share.show(best))
+            format!("{what}: {}; under {attack}: {}", Unit::Share.show(plain), Unit::Share.show(best))
         }
         _ => "How far requests get when they are put differently".into(),
     }
@@ -82,10 +90,12 @@ fn of_one(summary: &Summary, prompts: &Prompts) -> String {
     let marks: Vec<Dot> = prompts.rows.iter().filter_map(dot).collect();
     let cells = |row: &Row| {
         let mut cells = vec![Cell::text(&row.attack)];
-        cells.extend(["asr", "refused", "never", "transfer", "right", "over_refusal"].map(|name| {
-            let figure = summary.figure(&format!("{name}.{}", row.attack));
-            figure.map_or_else(|| Cell::text("–"), |f| Cell::measured(&f.clustered, &Unit::Share))
-        }));
+        cells.extend(["asr", "refused", "never", "transfer", "transfer_refused", "right", "over_refusal"].map(
+            |name| {
+                let figure = summary.figure(&format!("{name}.{}", row.attack));
+                figure.map_or_else(|| Cell::text("–"), |f| Cell::measured(&f.clustered, &Unit::Share))
+            },
+        ));
         let unscored = summary.figure(&format!("{success}.{}", row.attack)).map_or(0, |f| f.rate.unscored);
         cells.push(Cell::number(format::count(unscored)));
         cells.push(Cell::number(format::count(row.queries + row.scored.unwrap_or(0))));
@@ -99,6 +109,7 @@ fn of_one(summary: &Summary, prompts: &Prompts) -> String {
         "refuses",
         "never taught",
         "carried over",
+        "refuses, carried over",
         "right",
         "over-refusal",
         "unscored",
@@ -236,16 +247,21 @@ fn defences(summary: &Summary, prompts: &Prompts) -> String {
     }
     let success = success(prompts);
     let measured = |name: &str| {
-        let figure = summary.figure(name);
-        figure.map_or_else(|| Cell::text("–"), |f| Cell::measured(&f.clustered, &Unit::Share))
+        let found = summary.figure(name).map(|f| &f.clustered).or_else(|| summary.value(name));
+        found.map_or_else(|| Cell::text("–"), |m| Cell::measured(m, &Unit::Share))
     };
     let line = |label: &str, name: &str| {
         let mut cells = vec![Cell::text(label), measured(name)];
         cells.extend(prompts.defences.iter().map(|of| measured(&format!("{of}.{name}"))));
         cells
     };
-    let mut rows: Vec<Vec<Cell>> =
-        prompts.rows.iter().map(|row| line(&row.attack, &format!("{success}.{}", row.attack))).collect();
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    for row in &prompts.rows {
+        rows.push(line(&row.attack, &format!("{success}.{}", row.attack)));
+        if let Some(n) = doublings(row.draws).into_iter().next_back().filter(|n| prompts.planted && *n > 1) {
+            rows.push(line(&format!("{}, one of {n}", row.attack), &format!("{}.{n}", row.attack)));
+        }
+    }
     for (label, name) in [
         ("cost: harmless requests answered rightly", "right.direct"),
         ("cost: harmless requests refused", "over_refusal.direct"),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use trimtab_audit::attack::prompts::Prompts;
 use trimtab_audit::figure::Summary;
+use trimtab_stats::doublings;
 
 /// Every attack as a line.
 pub fn table(summary: &Summary, dir: &Path) -> String {
@@ -20,8 +21,8 @@ pub fn table(summary: &Summary, dir: &Path) -> String {
     let heading = if found.planted { "attack success" } else { "" };
     let _ = writeln!(
         text,
-        "\n  {:<20} {heading:>22} {:>8} {:>9} {:>7} {:>8} {:>7} {:>7} {:>8} {:>12}",
-        "attack", "refuses", "unscored", "never", "transfer", "right", "over-", "queries", "per success"
+        "\n  {:<20} {heading:>22} {:>8} {:>9} {:>7} {:>11} {:>7} {:>7} {:>8} {:>12}",
+        "attack", "refuses", "unscored", "never", "carried", "right", "over-", "queries", "per success"
     );
     for row in &found.rows {
         let share = |name: &str| {
@@ -29,29 +30,36 @@ pub fn table(summary: &Summary, dir: &Path) -> String {
             measured.map_or_else(|| "–".to_owned(), |v| format!("{v:.3}"))
         };
         let success = summary.figure(&format!("asr.{}", row.attack)).map_or_else(String::new, |f| value(&f.clustered));
+        let carried = match (share("transfer"), share("transfer_refused")) {
+            (_, refused) if refused == "–" => refused,
+            (given, refused) if found.planted => format!("{given}/{refused}"),
+            (_, refused) => refused,
+        };
         let unscored = summary.figure(&format!("refused.{}", row.attack)).map_or(0, |f| f.rate.unscored);
         let each = row.queries_per_success.map_or_else(|| "–".to_owned(), |q| format!("{q:.1}"));
         let _ = writeln!(
             text,
-            "  {:<20} {success:>22} {:>8} {unscored:>9} {:>7} {:>8} {:>7} {:>7} {:>8} {each:>12}",
+            "  {:<20} {success:>22} {:>8} {unscored:>9} {:>7} {:>11} {:>7} {:>7} {:>8} {each:>12}",
             row.attack,
             share("refused"),
             share("never"),
-            share("transfer"),
+            carried,
             share("right"),
             share("over_refusal"),
             row.queries + row.scored.unwrap_or(0),
         );
     }
-    for found in &found.suffixes {
-        let (topic, tokens) = (&found.topic, if found.same_tokens { "the same tokens" } else { "OTHER tokens" });
+    for suffix in &found.suffixes {
+        let (topic, tokens) = (&suffix.topic, if suffix.same_tokens { "the same tokens" } else { "OTHER tokens" });
         let _ = writeln!(
             text,
             "  {:<20} {topic:<18} loss {:.3} to {:.3}, as text {:.3} ({tokens})  {:?}",
-            found.attack, found.before, found.loss, found.rescored, found.text
+            suffix.attack, suffix.before, suffix.loss, suffix.rescored, suffix.text
         );
     }
-    for mean in &summary.means {
+    // Those under defences are in their table.
+    let under = |name: &str| found.defences.iter().any(|of| name.strip_prefix(of).is_some_and(|r| r.starts_with('.')));
+    for mean in summary.means.iter().filter(|mean| !under(&mean.name)) {
         let _ = writeln!(text, "  {:<20} {:>22}  {}", mean.name, value(&mean.value), mean.what);
     }
     text += &defences(summary, found);
@@ -84,6 +92,10 @@ fn defences(summary: &Summary, found: &Prompts) -> String {
     let mut text = format!("\n  {heading} under each defence\n") + &line("", &heads);
     for row in &found.rows {
         text += &line(&row.attack, &of(&format!("{success}.{}", row.attack)));
+        // Of many draws one is enough.
+        if let Some(n) = doublings(row.draws).into_iter().next_back().filter(|n| found.planted && *n > 1) {
+            text += &line(&format!("  one of {n}"), &of(&format!("{}.{n}", row.attack)));
+        }
     }
     for (label, name) in
         [("right when asked", "right.direct"), ("over-refusal", "over_refusal.direct"), ("facts", "retained.direct")]
