@@ -211,10 +211,10 @@ impl<'a> Figures<'a> {
                 }
             })
             .collect();
-        let calibration = |of: &dyn Fn(&[(f64, bool)]) -> f64| {
+        let calibration = |of: fn(&[Outcome]) -> f64| {
             let of_seed = |(place, seed): (usize, &Seed)| {
                 let chances = students[place].iter().map(|z| chance(f64::from(*z)));
-                of(&chances.zip(seed.parts.t.gold.classes()).collect::<Vec<_>>())
+                of(&chances.zip(seed.parts.t.gold.classes()).collect::<Vec<Outcome>>())
             };
             mean_t(&self.seeds.iter().enumerate().map(of_seed).collect::<Vec<_>>(), self.how.level)
         };
@@ -226,8 +226,8 @@ impl<'a> Figures<'a> {
             read: label.read,
             pgr: pgr(&trials, Drawn::Own, self.baseline, &self.rule, &self.how),
             transfer: transfer(&trials, self.how.level),
-            student_ece: calibration(&|said| expected_calibration_error(said, 10).error.value.unwrap_or(f64::NAN)),
-            student_brier: calibration(&|said| brier(said).value.unwrap_or(f64::NAN)),
+            student_ece: calibration(|said| expected_calibration_error(said, 10).error.value.unwrap_or(f64::NAN)),
+            student_brier: calibration(|said| brier(said).value.unwrap_or(f64::NAN)),
             over_naive: None,
         };
         Some((row, trials))
@@ -400,6 +400,9 @@ impl<'a> Figures<'a> {
         })
     }
 }
+
+/// A chance that was given, and whether it came true.
+type Outcome = (f64, bool);
 
 /// How a row is called.
 struct Label {

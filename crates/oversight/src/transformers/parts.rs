@@ -108,7 +108,9 @@ impl Parts {
             let texts: Vec<String> = rows.iter().map(|&row| exercises[row].text.clone()).collect();
             let mut texts = encode(&texts);
             // The end of a document is not a part of an exercise that is still to be marked.
-            texts.iter_mut().for_each(|text| text.truncate(text.len() - 1));
+            for text in &mut texts {
+                text.truncate(text.len() - 1);
+            }
             Items { texts, gold: Labels::gold(&right(rows)) }
         };
         let b = b.chunks(sizes.b.max(1)).map(items).collect();

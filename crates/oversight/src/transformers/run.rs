@@ -115,7 +115,7 @@ impl Ladder {
         let run = Run { ladder: self, parts, name: &name, seed };
         let (a, b) = (&parts.a, &parts.b[0]);
         match *fit {
-            Fit::ZeroShot(_) => Ok(Some(run.untaught(zero_shot(base, mark_ids(), &parts.t.slices())?))),
+            Fit::ZeroShot(_) => Ok(Some(run.untaught(&zero_shot(base, mark_ids(), &parts.t.slices())?))),
             Fit::Weak(_) => {
                 let job = WeakJob::new(&a.texts, &a.gold)?;
                 let snapshots = run.fit(base, &job, Loss::Naive, &mut progress)?;
@@ -220,12 +220,12 @@ impl Run<'_> {
         fit(base, mark_ids(), job, how, loss, order, |step, _| progress(step as f64 / total as f64))
     }
 
-    fn untaught(&self, test: Vec<f64>) -> Fitted {
+    fn untaught(&self, test: &[f64]) -> Fitted {
         Fitted {
             seed: self.seed,
             fit: self.name.to_owned(),
             steps: 0,
-            test: short(&test),
+            test: short(test),
             labels: Vec::new(),
             validation: Vec::new(),
             stopped: None,
@@ -236,7 +236,7 @@ impl Run<'_> {
     /// The last snapshot, with its labels of `part` where it is to teach.
     fn supervisor(&self, snapshots: &[Snapshot], part: Option<&Items>) -> Result<Fitted, Error> {
         let last = last(snapshots)?;
-        let mut fitted = self.untaught(logits(&last.model, &self.parts.t.slices())?);
+        let mut fitted = self.untaught(&logits(&last.model, &self.parts.t.slices())?);
         fitted.steps = last.step;
         if let Some(part) = part {
             fitted.labels = short(&logits(&last.model, &part.slices())?);
@@ -286,7 +286,7 @@ impl Run<'_> {
             );
             Error::input(what, "items of both classes", "more items, or a weak model that says both")
         })?;
-        Ok(self.untaught(test.iter().map(|row| model.log_odds(row)).collect()))
+        Ok(self.untaught(&test.iter().map(|row| model.log_odds(row)).collect::<Vec<_>>()))
     }
 }
 

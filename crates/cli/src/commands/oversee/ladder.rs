@@ -249,7 +249,9 @@ fn make_all(
     if said.is_none() && none_of_after && plan_of.names.len() > 2 {
         let found = Figures::new(&plan_of.names, parameters, &plan_of.methods, seeds, Rule::default(), how)?.forecast();
         write_atomic(&prediction, format!("{:#}\n", json!(found)).as_bytes())?;
-        forecast_lines(&found).iter().for_each(|line| progress.say(line));
+        for line in forecast_lines(&found) {
+            progress.say(&line);
+        }
         said = Some(found);
     }
     for (place, fit) in missing(seeds, &after) {
