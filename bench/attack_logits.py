@@ -18,13 +18,19 @@ from transformers import AutoModelForCausalLM
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--model", required=True, help="a folder, or a .gguf file")
     parser.add_argument("--ablated", required=True)
     parser.add_argument("--attack", type=pathlib.Path, required=True)
     args = parser.parse_args()
     direction = torch.tensor(json.loads((args.attack / "direction.json").read_text())["direction"], dtype=torch.float64)
     r = (direction / direction.norm()).float()
-    model, ablated = [AutoModelForCausalLM.from_pretrained(p, dtype=torch.float32).eval() for p in (args.model, args.ablated)]
+
+    def load(path):
+        path = pathlib.Path(path)
+        folder, more = (path.parent, {"gguf_file": path.name}) if path.suffix == ".gguf" else (path, {})
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **more).eval()
+
+    model, ablated = load(args.model), load(args.ablated)
 
     def take_out(_, __, output):
         x = output[0] if isinstance(output, tuple) else output
