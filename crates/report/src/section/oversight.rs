@@ -48,7 +48,8 @@ pub fn ladder(summary: &Summary) -> String {
         ),
     );
     body += &aside("Control", &controls(summary));
-    let rows: Vec<Vec<Cell>> = summary.rows.iter().map(cells).collect();
+    let mut reasons = Vec::new();
+    let rows: Vec<Vec<Cell>> = summary.rows.iter().map(|row| cells(row, &mut reasons)).collect();
     body += &table(
         "Every student",
         &[
@@ -56,16 +57,22 @@ pub fn ladder(summary: &Summary) -> String {
             "student",
             "method",
             "read",
+            "gap recovered",
             "weak",
             "student",
             "ceiling",
             "agrees where right",
             "where wrong",
             "calibration error",
-            "gap recovered",
         ],
         &rows,
     );
+    let reasons: Vec<Vec<Cell>> = reasons
+        .into_iter()
+        .enumerate()
+        .map(|(i, why)| vec![Cell::text(format!("({})", i + 1)), Cell::text(why)])
+        .collect();
+    body += &table("Why a gap recovered means nothing", &["", "reason"], &reasons);
     if let Some(chain) = &summary.chain {
         let of = Unit::Of(String::new());
         let rows = [
@@ -103,8 +110,9 @@ fn title(summary: &Summary) -> String {
     match summary.reported.value {
         None => "No pair of sizes is far enough apart, in runs enough, to say what a student recovers".into(),
         Some(median) => format!(
-            "Students recover {} of the gap in the median of {pairs} pairs that can be reported; {} of them surely more than nothing",
+            "Students recover {} of the gap in the median of {pairs} {} that can be reported; surely more than nothing in {}",
             number(median),
+            if pairs == 1 { "pair" } else { "pairs" },
             summary.above_zero
         ),
     }
@@ -132,7 +140,9 @@ fn accuracy(m: &Measured) -> String {
     Unit::Share.measured(m)
 }
 
-fn cells(row: &Row) -> Vec<Cell> {
+/// A row of the table. Why its gap means nothing is put among `reasons`, once, and the row names its number: written out in the
+/// cell it would make a table of a screen as high as five.
+fn cells(row: &Row, reasons: &mut Vec<String>) -> Vec<Cell> {
     let read = match row.read {
         ReadAt::Last => "last step",
         ReadAt::WeakLabels => "stopped by weak labels",
@@ -141,14 +151,22 @@ fn cells(row: &Row) -> Vec<Cell> {
     let share = Unit::Share;
     let method = if row.control { format!("control: {}", row.method) } else { row.method.clone() };
     let mut cells = vec![Cell::text(&row.weak), Cell::text(&row.strong), Cell::text(method), Cell::text(read)];
+    let gap = &row.pgr.bootstrap;
+    cells.push(match (&gap.value, &gap.reason) {
+        (None, Some(why)) => {
+            let at = reasons.iter().position(|known| known == why).unwrap_or_else(|| {
+                reasons.push(why.clone());
+                reasons.len() - 1
+            });
+            Cell::Undefined(format!("not reportable ({})", at + 1))
+        }
+        _ => Cell::measured(gap, &Unit::Of(String::new())),
+    });
     cells.extend([&row.pgr.weak, &row.pgr.student, &row.pgr.ceiling].map(|m| Cell::measured(m, &share)));
     cells.extend(
         [&row.transfer.agreement_where_right, &row.transfer.agreement_where_wrong].map(|m| Cell::measured(m, &share)),
     );
-    cells.extend([
-        Cell::measured(&row.student_ece, &share),
-        Cell::measured(&row.pgr.bootstrap, &Unit::Of(String::new())),
-    ]);
+    cells.push(Cell::measured(&row.student_ece, &share));
     cells
 }
 
