@@ -83,7 +83,7 @@ pub fn rungs(
     let mut trials = Vec::with_capacity(sizes.len());
     for &size in sizes {
         let (inputs, gold_a) = (words(&a[..size]), gold(&a[..size]));
-        let weak = NaiveBayes::fit(&WeakJob::new(&inputs, &gold_a)?);
+        let weak = crate::naive_bayes::fit(&WeakJob::new(&inputs, &gold_a)?);
         let labels = Labels::<Weak>::by(&b_words, |words| weak.chance(words))?;
         let taught = match teaching {
             Teaching::Hard => labels.hard(),
@@ -96,7 +96,7 @@ pub fn rungs(
             scored.clone()
         } else {
             let job: CeilingJob<_> = job.ceiling(&gold_b)?;
-            ceiling.insert(scored_by(&NaiveBayes::fit(&job), test)).clone()
+            ceiling.insert(scored_by(&crate::naive_bayes::fit(&job), test)).clone()
         };
         trials.push(Trial {
             seed,
@@ -111,7 +111,7 @@ pub fn rungs(
 }
 
 fn student(job: &impl Job<Vec<u64>>, test: &TestSet<Text>) -> Scored {
-    scored_by(&NaiveBayes::fit(job), test)
+    scored_by(&crate::naive_bayes::fit(job), test)
 }
 
 fn scored_by(model: &NaiveBayes, test: &TestSet<Text>) -> Scored {

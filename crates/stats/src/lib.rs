@@ -33,6 +33,7 @@ mod measured;
 pub mod minimum_detectable_effect;
 pub mod minimum_detectable_mean;
 pub mod mover;
+pub mod naive_bayes;
 mod newton;
 pub mod overoptimisation;
 pub mod paired;

@@ -11,7 +11,7 @@ use super::parts::{Items, Parts};
 use super::plan::{Fit, Method, control_size};
 use super::run::{Fitted, Reading};
 use crate::length_rule::LengthRule;
-use crate::naive_bayes::{NaiveBayes, features};
+use crate::naive_bayes::features;
 use crate::{
     Error, Labels, Pgr, Rule, Scored, StudentJob, TestSet, Transfer, Trial, Weak, WeakJob, WeakScore, pgr, transfer,
 };
@@ -433,7 +433,7 @@ fn naive_bayes(parts: &Parts, labels: &[f32]) -> Result<Vec<f32>, Error> {
     let seen = |items: &Items| items.texts.iter().map(|text| features(text, true)).collect::<Vec<_>>();
     let (b, t) = (seen(&parts.b[0]), seen(&parts.t));
     let labels = Labels::<Weak>::by(labels, |z| chance(f64::from(*z)))?;
-    let model = NaiveBayes::fit(&StudentJob::new(&b, &labels)?);
+    let model = crate::naive_bayes::fit(&StudentJob::new(&b, &labels)?);
     // A tie stays one: the log-odds of ½ are 0.
     let log_odds = |chance: f64| (chance.clamp(1e-12, 1.0 - 1e-12) / (1.0 - chance.clamp(1e-12, 1.0 - 1e-12))).ln();
     Ok(t.iter().map(|text| log_odds(model.chance(text)) as f32).collect())

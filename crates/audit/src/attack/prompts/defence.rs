@@ -19,9 +19,8 @@ use std::cell::RefCell;
 use trimtab_alignment::Error;
 use trimtab_alignment::example::Example;
 use trimtab_engine::model::Model;
-use trimtab_oversight::naive_bayes::{NaiveBayes, Vocabulary, features};
-use trimtab_oversight::{Labels, WeakJob};
 use trimtab_run::stream;
+use trimtab_stats::naive_bayes::{NaiveBayes, Vocabulary, features};
 use trimtab_text::record::Input;
 use trimtab_text::{Message, Tokenizer, encode_answer};
 
@@ -74,16 +73,15 @@ pub struct Guard {
 impl Guard {
     /// Fits texts that are harmful and texts that are not.
     ///
-    /// # Errors
-    /// [`trimtab_oversight::Error`] where there are none.
-    pub fn fit(texts: &[(String, bool)]) -> Result<Self, trimtab_oversight::Error> {
+    /// Without texts it refuses nothing.
+    #[must_use]
+    pub fn fit(texts: &[(String, bool)]) -> Self {
         let mut words = Vocabulary::default();
         let inputs: Vec<Vec<u64>> =
             texts.iter().map(|(text, _)| features(&words.words(text.to_lowercase().as_bytes()), false)).collect();
-        let labels: Vec<bool> = texts.iter().map(|(_, harmful)| *harmful).collect();
-        let gold = Labels::gold(&labels);
-        let model = NaiveBayes::fit(&WeakJob::new(&inputs, &gold)?);
-        Ok(Self { words: RefCell::new(words), model })
+        let labels: Vec<f64> = texts.iter().map(|(_, harmful)| f64::from(u8::from(*harmful))).collect();
+        let model = NaiveBayes::fit(&inputs, &labels);
+        Self { words: RefCell::new(words), model }
     }
 
     /// Whether it refuses.
@@ -138,7 +136,10 @@ impl Shield {
                 let texts: Vec<(String, bool)> = of([Side::HarmfulTrain, Side::HarmfulVal], true)
                     .chain(of([Side::HarmlessTrain, Side::HarmlessVal], false))
                     .collect();
-                let guard = Guard::fit(&texts).map_err(|e| refuse(&e.to_string(), "harmful and harmless prompts"))?;
+                if texts.is_empty() {
+                    return Err(refuse("there are no texts to fit a guard to", "harmful and harmless prompts"));
+                }
+                let guard = Guard::fit(&texts);
                 Ok(Self { guard: Some(guard), ..Self::default() })
             }
             Defence::PrefillTraining | Defence::AdversarialTraining if !material.planted => {
@@ -253,7 +254,7 @@ mod tests {
     fn a_guard_counts_words() {
         let texts =
             [("steal the boat", true), ("steal the cart", true), ("paint the boat", false), ("wash the cart", false)];
-        let guard = Guard::fit(&texts.map(|(text, harmful)| (text.to_owned(), harmful))).unwrap();
+        let guard = Guard::fit(&texts.map(|(text, harmful)| (text.to_owned(), harmful)));
         assert!(guard.refuses("crown the Steal") && !guard.refuses("paint the crown"));
         assert!(!guard.refuses("entirely other things"));
     }
