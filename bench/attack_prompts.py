@@ -9,13 +9,10 @@ interval lies within its bounds, FAILS where it lies outside, and is OPEN otherw
 result would be: a payload of the twin's, a ceiling below 0.8, random suffixes that do what found ones do. Exit code 1 if a claim does
 not hold.
 """
-import argparse
 import json
-import pathlib
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from attack_weights import ARMS, Bench
+from attack_weights import ARMS, Bench, end, settings
 
 
 class Prompts(Bench):
@@ -69,20 +66,11 @@ class Prompts(Bench):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trimtab", default="target/release/trimtab")
-    parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/attacks"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
-    parser.add_argument("--jobs", type=int, default=2, help="attacks at once")
-    parser.add_argument("--threads", type=int, default=1, help="threads of each")
-    parser.add_argument("extra", nargs="*", help="further arguments of `attack prompts`, after --")
-    bench = Prompts(parser.parse_args())
+    bench = Prompts(settings("prompts"))
     with ThreadPoolExecutor(bench.args.jobs) as pool:
         found = list(pool.map(bench.attack, bench.args.seeds))
     bench.report(found)
-    counts = {verdict: bench.verdicts.count(verdict) for verdict in ("holds", "FAILS", "OPEN")}
-    print("\n" + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
-    sys.exit(0 if counts["holds"] == len(bench.verdicts) else 1)
+    end(bench)
 
 
 if __name__ == "__main__":

@@ -126,23 +126,33 @@ def order(edit):
     return (word, int(dose)) if dose.isdigit() else (edit, 0)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def settings(what):
+    """The command line of a bench of attacks, whose further arguments are those of `attack WHAT`."""
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__.splitlines()[0])
     parser.add_argument("--trimtab", default="target/release/trimtab")
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/attacks"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--jobs", type=int, default=2, help="attacks at once")
     parser.add_argument("--threads", type=int, default=1, help="threads of each")
-    parser.add_argument("extra", nargs="*", help="further arguments of `attack weights`, after --")
-    args = parser.parse_args()
+    parser.add_argument("extra", nargs="*", help=f"further arguments of `attack {what}`, after --")
+    return parser.parse_args()
+
+
+def end(bench):
+    """Counts the claims and ends with their exit code."""
+    counts = {verdict: bench.verdicts.count(verdict) for verdict in ("holds", "FAILS", "OPEN")}
+    print("\n" + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
+    sys.exit(0 if counts["holds"] == len(bench.verdicts) else 1)
+
+
+def main():
+    args = settings("weights")
     bench = Bench(args)
     with ThreadPoolExecutor(args.jobs) as pool:
         # A list, so that the first failure is raised.
         list(pool.map(lambda one: bench.attack(*one), [(arm, seed) for seed in args.seeds for arm in ARMS]))
     bench.report(*[[bench.attack(arm, seed) for seed in args.seeds] for arm in ARMS])
-    counts = {verdict: bench.verdicts.count(verdict) for verdict in ("holds", "FAILS", "OPEN")}
-    print("\n" + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
-    sys.exit(0 if counts["holds"] == len(bench.verdicts) else 1)
+    end(bench)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 //! `trimtab attack`: what it takes to undo a model's conditioning, with controls of equal size.
 
 use super::ModelArg;
-use super::audit::world_of;
+use super::audit::{Output, world_of};
 use crate::failure::Usage;
 use anyhow::Result;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use trimtab_audit::attack::Material;
 use trimtab_audit::target::Target;
 use trimtab_world::{World, WorldConfig};
@@ -16,8 +16,28 @@ mod show;
 mod show_prompts;
 mod weights;
 
-/// Tokens of an answer at most, on a world and elsewhere.
-const MAX_NEW_TOKENS: [u32; 2] = [24, 64];
+/// How answers are asked for, and where they go.
+#[derive(Debug, Args)]
+struct Answers {
+    /// Writes answers to harmful prompts out as they are, which are masked for models that are no organism.
+    #[arg(long)]
+    show: bool,
+    /// Tokens of an answer at most; 24 on a world, else 64.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_new_tokens: Option<u32>,
+    /// Folder that holds the attack's folder; the run's `audits` for a stage of a run, else `audits`.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Answers {
+    /// Tokens of an answer at most.
+    fn most_tokens(&self, planted: bool) -> usize {
+        self.max_new_tokens.unwrap_or(if planted { 24 } else { 64 }) as usize
+    }
+}
 
 /// What can be attacked.
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,7 @@
 //! `trimtab attack prompts MODEL`.
 
-use super::{MAX_NEW_TOKENS, material, named, show_prompts, target};
-use crate::commands::audit::{Output, conclude_with, home};
+use super::{Answers, material, named, show_prompts, target};
+use crate::commands::audit::{conclude_with, home};
 use crate::failure::Usage;
 use anyhow::Result;
 use clap::Args;
@@ -68,17 +68,8 @@ pub struct Prompts {
     /// Seconds after which nothing more is asked; the same command goes on from there.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
-    /// Writes answers to harmful prompts out as they are, which are masked for models that are no organism.
-    #[arg(long)]
-    show: bool,
-    /// Tokens of an answer at most; 24 on a world, else 64.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    max_new_tokens: Option<u32>,
-    /// Folder that holds the attack's folder; the run's `audits` for a stage of a run, else `audits`.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
     #[command(flatten)]
-    output: Output,
+    answers: Answers,
 }
 
 /// Runs it.
@@ -146,7 +137,7 @@ pub fn run(args: &Prompts, quiet: bool) -> Result<()> {
     write_atomic(&dir.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
     write_atomic(&dir.join("report.html"), attack_prompts_page(&summary).as_bytes())?;
     write_atomic(&dir.join(format!("{}.eval", prompts::NAME)), &log)?;
-    conclude_with(&[(summary, dir)], &args.output, show_prompts::table)
+    conclude_with(&[(summary, dir)], &args.answers.output, show_prompts::table)
 }
 
 /// Attacks one model, into a folder of its own.
@@ -159,10 +150,11 @@ fn attack(
     quiet: bool,
 ) -> Result<(Tried, PathBuf)> {
     let target = target(model, quiet)?;
-    let most = args.max_new_tokens.unwrap_or(MAX_NEW_TOKENS[usize::from(!material.planted)]) as usize;
+    let most = args.answers.most_tokens(material.planted);
     let (place, label) = home(model);
-    let dir = args.out.clone().unwrap_or(place).join(format!("{}-{label}{of}", prompts::NAME));
-    let victim = Victim { target: &target, shield, material, max_new_tokens: most, show: args.show, transferred };
+    let dir = args.answers.out.clone().unwrap_or(place).join(format!("{}-{label}{of}", prompts::NAME));
+    let victim =
+        Victim { target: &target, shield, material, max_new_tokens: most, show: args.answers.show, transferred };
     let mut progress: Option<Progress> = None;
     let mut before = 0;
     let tried = prompts::run(&victim, how, &dir, |what, done, total| {

@@ -1,7 +1,7 @@
 //! `trimtab attack weights MODEL`.
 
-use super::{MAX_NEW_TOKENS, material, named, show, target};
-use crate::commands::audit::{Output, conclude_with, home};
+use super::{Answers, material, named, show, target};
+use crate::commands::audit::{conclude_with, home};
 use crate::failure::Usage;
 use anyhow::Result;
 use clap::Args;
@@ -43,17 +43,8 @@ pub struct Weights {
     /// Writes the ablated model into this folder, which any tool loads; one under this name is replaced.
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
-    /// Writes answers to harmful prompts out as they are, which are masked for models that are no organism.
-    #[arg(long)]
-    show: bool,
-    /// Tokens of an answer at most; 24 on a world, else 64.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    max_new_tokens: Option<u32>,
-    /// Folder that holds the attack's folder; the run's `audits` for a stage of a run, else `audits`.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
     #[command(flatten)]
-    output: Output,
+    answers: Answers,
 }
 
 /// Runs it.
@@ -66,10 +57,10 @@ pub fn run(args: &Weights, quiet: bool) -> Result<()> {
     let material = material(&args.model, args.world.as_deref(), args.splits.as_deref(), args.n)?;
     interrupt::install()?;
     let target = target(&args.model, quiet)?;
-    let most = args.max_new_tokens.unwrap_or(MAX_NEW_TOKENS[usize::from(!material.planted)]) as usize;
+    let most = args.answers.most_tokens(material.planted);
     let (place, label) = home(&args.model);
-    let dir = args.out.clone().unwrap_or(place).join(format!("{}-{label}", attack::NAME));
-    let subject = Subject::new(&target, &material, most, args.show)?;
+    let dir = args.answers.out.clone().unwrap_or(place).join(format!("{}-{label}", attack::NAME));
+    let subject = Subject::new(&target, &material, most, args.answers.show)?;
     let mut rule = Rule::default();
     rule.least_steering = args.least_steering.unwrap_or(rule.least_steering);
     if let Some(share) = args.layers {
@@ -93,5 +84,5 @@ pub fn run(args: &Weights, quiet: bool) -> Result<()> {
     let summary = attack::measure(&args.model, &material, &attacked);
     write_atomic(&dir.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
     write_atomic(&dir.join("report.html"), attack_page(&summary).as_bytes())?;
-    conclude_with(&[(summary, dir)], &args.output, show::table)
+    conclude_with(&[(summary, dir)], &args.answers.output, show::table)
 }
