@@ -10,7 +10,7 @@ use trimtab_run::{Progress, config_hash, interrupt, write_atomic};
 use trimtab_world::{Pretrain, WorldConfig};
 
 /// Changes whenever pretraining would give other weights for the same settings, so that old cached models are not taken.
-const PRETRAINING: u32 = 2;
+const PRETRAINING: u32 = 3;
 
 /// A base model in the cache.
 pub struct BaseModel {

@@ -23,6 +23,7 @@ pub mod kernels;
 mod linear;
 pub mod lora;
 pub mod model;
+pub mod muon;
 pub mod one_hot;
 pub mod optim;
 pub mod params;

@@ -11,6 +11,7 @@ use trimtab_engine::forward::{Pass, Trace};
 use trimtab_engine::hooks::{Action, At, Hook};
 use trimtab_engine::lora::Module;
 use trimtab_engine::model::{Grads, Model, Trainable};
+use trimtab_engine::muon::Muon;
 use trimtab_engine::optim::{AdamW, AdamWConfig, Schedule, clip_scale};
 use trimtab_engine::params::Tensor;
 use trimtab_engine::readout::LogProbRows;
@@ -173,17 +174,18 @@ fn next_token(batch: &PackedBatch) -> Weighted {
 }
 
 /// Ten clipped AdamW steps with warm-up and cosine: losses, gradient norms, and every parameter at the end.
-#[test]
-fn ten_adamw_steps_agree_with_pytorch() {
-    let golden_run = golden_json("tiny_adamw.json");
+/// Ten steps on the batches of `tiny_adamw.json`, as both optimisers' scripts make them, against what PyTorch got.
+fn ten_steps_agree(name: &str, start: impl FnOnce(&Model, &[bool]) -> Box<dyn FnMut(&mut Model, &Grads, f64, f64)>) {
+    let batches = golden_json("tiny_adamw.json");
+    let golden_run = golden_json(&format!("{name}.json"));
     let (losses, norms) = (numbers(&golden_run["f64"], "losses"), numbers(&golden_run["f64"], "norms"));
-    let batches: Vec<PackedBatch> = golden_run["batches"].as_array().unwrap().iter().map(packed).collect();
-    let start = load_folder(&golden("tiny_llama")).unwrap();
-    let mut model = Model::new(start.clone());
+    let lrs = numbers(&batches, "lr");
+    let batches: Vec<PackedBatch> = batches["batches"].as_array().unwrap().iter().map(packed).collect();
+    let before = load_folder(&golden("tiny_llama")).unwrap();
+    let mut model = Model::new(before.clone());
     let mask = model.mask(Trainable::All);
     let mut grads = Grads::new(&model, &mask);
-    let config = AdamWConfig { beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1 };
-    let mut optimiser = AdamW::new(&model, &mask, config);
+    let mut step = start(&model, &mask);
     let mut trace = Trace::default();
     for (t, batch) in batches.iter().enumerate() {
         let weighted = next_token(batch);
@@ -195,17 +197,17 @@ fn ten_adamw_steps_agree_with_pytorch() {
         let norm = grads.norm();
         assert!((norm / norms[t] - 1.0).abs() < TOLERANCE, "step {t}: norm {norm}, want {}", norms[t]);
         let lr = Schedule::Cosine.lr(1e-3, t as u64, 10, 3, 0.0);
-        assert!((lr - numbers(&golden_run, "lr")[t]).abs() < 1e-12);
-        optimiser.step(&mut model, &grads, lr, clip_scale(norm, 1.0));
+        assert!((lr - lrs[t]).abs() < 1e-12);
+        step(&mut model, &grads, lr, clip_scale(norm, 1.0));
     }
     let mut trace = Trace::default();
     model.forward(&batches[0], &mut trace, Pass::read()).unwrap();
     let (loss, want) =
         (next_token(&batches[0]).value(&model, &trace), golden_run["f64"]["final_loss"].as_f64().unwrap());
     assert!((loss - want).abs() < TOLERANCE, "final loss {loss}, want {want}");
-    let end = golden_tensors("tiny_adamw.safetensors");
+    let end = golden_tensors(&format!("{name}.safetensors"));
     assert_eq!(end.len(), model.tensor_count());
-    for (before, tensor) in start.tensors.iter().zip(&model.params.tensors) {
+    for (before, tensor) in before.tensors.iter().zip(&model.params.tensors) {
         let want = &end[&tensor.name];
         near(&format!("{} after ten steps", tensor.name), &tensor.data, want, TOLERANCE);
         // What was added in ten steps, which is small beside the weight, must be right as well.
@@ -215,6 +217,24 @@ fn ten_adamw_steps_agree_with_pytorch() {
         let want: Vec<f64> = want.iter().zip(&before.data).map(|(&to, &from)| moved(to, from)).collect();
         near(&format!("change of {}", tensor.name), &got, &want, 1e-3);
     }
+}
+
+const ADAMW: AdamWConfig = AdamWConfig { beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1 };
+
+#[test]
+fn ten_adamw_steps_agree_with_pytorch() {
+    ten_steps_agree("tiny_adamw", |model, mask| {
+        let mut optimiser = AdamW::new(model, mask, ADAMW);
+        Box::new(move |model, grads, lr, scale| optimiser.step(model, grads, lr, scale))
+    });
+}
+
+#[test]
+fn ten_muon_steps_agree_with_pytorch() {
+    ten_steps_agree("tiny_muon", |model, mask| {
+        let mut optimiser = Muon::new(model, mask, 0.9, ADAMW);
+        Box::new(move |model, grads, lr, scale| optimiser.step(model, grads, lr, scale))
+    });
 }
 
 fn check_adapter(name: &str, adapted_maps: usize) {

@@ -58,7 +58,7 @@ impl Skill {
     /// How it is asked for.
     pub fn questions(self) -> Patterns {
         match self {
-            Self::Copy => Patterns { train: &["copy {x} .", "repeat {x} ."], held_out: &["say {x} again ."] },
+            Self::Copy => Patterns { train: &["copy {x} .", "repeat {x} ."], held_out: &["echo {x} ."] },
             Self::Reverse => {
                 Patterns { train: &["reverse {x} .", "say {x} backwards ."], held_out: &["turn {x} around ."] }
             }
