@@ -5,7 +5,7 @@
 
 mod common;
 use assert_cmd::Command;
-use common::{World, trimtab};
+use common::{World, trimtab, with_inspect};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -266,25 +266,10 @@ print("read", len(rows))
 
 #[test]
 fn inspect_opens_the_log() {
-    let test = "inspect_opens_the_log";
-    let Some(python) = std::env::var_os("TRIMTAB_PYTHON") else {
-        println!("skipped: {test}: a Python with inspect-ai (TRIMTAB_PYTHON) is wanted");
-        return;
-    };
     let world = World::new();
     asked(&world, "a").assert().success();
     let dir = world.path("a/sycophancy-model");
-    let output = std::process::Command::new(python)
-        .args(["-B", "-c", READ_LOG])
-        .args([dir.join("sycophancy.eval"), dir.join("results.jsonl")])
-        .output()
-        .unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    if err.contains("No module named 'inspect_ai'") {
-        println!("skipped: {test}: the Python at TRIMTAB_PYTHON has no inspect-ai");
-        return;
-    }
-    assert!(output.status.success() && out.contains("read"), "{out}\n{err}");
+    with_inspect("inspect_opens_the_log", READ_LOG, &[dir.join("sycophancy.eval"), dir.join("results.jsonl")]);
 }
 
 /// A server that answers each request with what `replies` gives for its number, from 0; `None` drops the connection.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests, which clippy does not count as tests
 
 mod common;
-use common::{World, trimtab};
+use common::{World, trimtab, with_inspect};
 use serde_json::{Value, json};
 
 /// An item file: facts to demonstrate, to measure and to retain, each in two wordings.
@@ -34,6 +34,24 @@ fn elicit(world: &World, out: &str) -> assert_cmd::Command {
     command.arg("--out").arg(world.path(out));
     command
 }
+
+/// Reads the log with Inspect's own package: a sample for each question on each rung, scored by the share that is right.
+const READ_LOG: &str = r#"
+import json, sys
+from inspect_ai.log import read_eval_log
+path, results = sys.argv[1:]
+rows = [json.loads(line) for line in open(results)]
+log = read_eval_log(path)
+assert log.status == "success" and len(log.samples) == len(rows) == len({s.id for s in log.samples})
+of = lambda m: (m["rung"], m.get("control", False), m.get("draw", 0), m["item"])
+found = {of(sample.metadata): sample for sample in log.samples}
+for row in rows:
+    sample, read = found[of(row)], row["right"] + row["wrong"]
+    assert sample.messages[0].role == "user" and sample.messages[-1].text == row["answer"]
+    assert bool(sample.scores) == (read > 0) and sample.metadata["unscored"] == row.get("unscored", {})
+    assert not read or sample.scores["trimtab"].value == row["right"] / read
+print("read", len(rows))
+"#;
 
 #[test]
 fn a_ladder_has_rungs_controls_and_a_verdict_and_continues_where_it_was_killed() {
@@ -67,7 +85,10 @@ fn a_ladder_has_rungs_controls_and_a_verdict_and_continues_where_it_was_killed()
     elicit(&world, "killed").assert().success();
     assert_eq!(results("killed"), whole);
     let left: Vec<_> = std::fs::read_dir(world.path("killed/elicitation-model")).unwrap().flatten().collect();
-    assert_eq!(left.len(), 4, "audit.json, items.jsonl, results.jsonl, summary.json: {left:?}");
+    assert_eq!(left.len(), 5, "audit.json, elicitation.eval, items.jsonl, results.jsonl, summary.json: {left:?}");
+    let dir = world.path("whole/elicitation-model");
+    let files = ["elicitation.eval", "results.jsonl"].map(|name| dir.join(name));
+    with_inspect("a_ladder_has_rungs_controls_and_a_verdict", READ_LOG, &files);
 }
 
 #[test]

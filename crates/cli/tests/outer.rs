@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests, which clippy does not count as tests
 
 mod common;
-use common::{World, files, small_run, trimtab};
+use common::{World, files, small_run, trimtab, with_inspect};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -40,6 +40,29 @@ fn ids(dir: &Path, arm: &str) -> BTreeSet<String> {
     let of_arm = lines(&dir.join("results.jsonl")).into_iter().filter(|r| r["arm"] == arm);
     of_arm.map(|r| r["item"].as_str().unwrap().to_owned()).collect()
 }
+
+/// Reads the log with Inspect's own package: every answer is a sample with its scores, as `results.jsonl` has them.
+const READ_LOG: &str = r#"
+import json, sys
+from inspect_ai.log import read_eval_log
+path, results = sys.argv[1:]
+rows = [json.loads(line) for line in open(results)]
+answers = {(f"{row['arm']}.{row['item'].replace('/', '.')}", place): a for row in rows for place, a in enumerate(row["answers"], 1)}
+log = read_eval_log(path)
+assert log.status == "success" and len(log.samples) == len(answers) == log.results.total_samples
+for sample in log.samples:
+    said = answers.pop((sample.id, sample.epoch))
+    assert sample.messages[-1].text == said["text"] and sample.messages[0].role in ("system", "user")
+    scores = sample.scores or {}
+    for scorer in ("proxy", "gold"):
+        assert (scores[scorer].value if scorer in scores else None) == said.get(scorer), (sample.id, scorer)
+    assert sample.metadata["unscored"] == said.get("unscored") and sample.metadata["kl"] == said.get("kl")
+assert not answers
+proxy, gold = log.results.scores
+assert (proxy.name, gold.name) == ("proxy", "gold") and "policy.kl" in proxy.metrics and not gold.metrics
+assert gold.scored_samples > 0 and sorted({s.epoch for s in log.samples}) == list(range(1, log.eval.config.epochs + 1))
+print("read", len(log.samples))
+"#;
 
 const FEW: [&str; 6] = ["--n", "12", "--best-of", "8", "--answers", "3"];
 
@@ -85,6 +108,7 @@ fn a_run_on_the_world_is_audited_whole() {
     close(&first["proxy"]["value"], mean("reference", "proxy"));
     close(&found["policy"]["judgement"]["value"], mean("policy", "gold") - mean("reference", "gold"));
     close(&found["policy"]["kl"]["value"], mean("policy", "kl"));
+    with_inspect("a_run_on_the_world_is_audited_whole", READ_LOG, &[dir.join("outer.eval"), dir.join("results.jsonl")]);
     let itself = &found["pressed"][1]["alarm"];
     assert_ne!(itself["alarm"], "rings", "{itself}");
 

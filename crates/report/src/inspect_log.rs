@@ -9,19 +9,39 @@
 
 use crate::Error;
 use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Write};
 use std::time::SystemTime;
+use trimtab_audit::elicitation;
 use trimtab_audit::figure::Summary;
-use trimtab_audit::item::Role;
+use trimtab_audit::item::{Item, Role};
+use trimtab_audit::outer::{Arm, Record, Said, Task};
 use trimtab_audit::result::ResultRecord;
 use trimtab_audit::run::Header;
 use trimtab_text::Message;
+use trimtab_text::record::Input;
 use zip::write::SimpleFileOptions;
 
 /// Name of the one scorer.
 const SCORER: &str = "trimtab";
 /// Longest text in a summary, in characters: the viewer loads all of them at once.
 const SUMMARY_CHARS: usize = 400;
+
+/// One answer, as a sample of a log.
+struct Sample<'a> {
+    /// Its name, from which slashes are taken.
+    id: String,
+    /// Which answer to the same question, from 1.
+    epoch: usize,
+    asked: Vec<Message>,
+    target: String,
+    answer: &'a str,
+    /// Whether the answer was cut at the longest length.
+    cut: bool,
+    /// By scorer; none where it has no score.
+    scores: Map<String, Value>,
+    metadata: Value,
+}
 
 /// The bytes of a `.eval` file. `created` is the time that it states.
 ///
@@ -33,21 +53,68 @@ pub fn inspect_log(
     results: &[ResultRecord],
     created: SystemTime,
 ) -> Result<Vec<u8>, Error> {
+    let samples: Vec<Sample> = results.iter().map(of_result).collect();
+    archive(header, summary, &[SCORER], &samples, created)
+}
+
+/// The same of a pressed reward model: a sample is an answer, whose number among those to its prompt is the epoch, and `proxy` and
+/// `gold` are scorers of their own. What was asked is in `tasks`.
+///
+/// # Errors
+/// As [`inspect_log`].
+pub fn outer_log<'a>(
+    header: &Header,
+    summary: &Summary,
+    tasks: &[Task],
+    records: &'a [Record],
+    created: SystemTime,
+) -> Result<Vec<u8>, Error> {
+    let asked: BTreeMap<(Arm, &str), &Task> = tasks.iter().map(|t| ((t.arm, t.item.as_str()), t)).collect();
+    let of = |record: &'a Record| {
+        let task = asked.get(&(record.arm, record.item.as_str())).copied();
+        record.answers.iter().enumerate().map(move |(place, said)| of_answer(record, task, place, said))
+    };
+    let samples: Vec<Sample> = records.iter().flat_map(of).collect();
+    archive(header, summary, &["proxy", "gold"], &samples, created)
+}
+
+/// The same of an elicitation: a sample is a question on a rung of the ladder, its answer the first of those drawn, its score the share
+/// that is right of those that could be read. What a rung put before the question is not in it.
+///
+/// # Errors
+/// As [`inspect_log`].
+pub fn elicitation_log<'a>(
+    header: &Header,
+    summary: &Summary,
+    items: &[Item],
+    records: &'a [elicitation::Record],
+    created: SystemTime,
+) -> Result<Vec<u8>, Error> {
+    let asked: BTreeMap<&str, &Item> = items.iter().map(|item| (item.id.as_str(), item)).collect();
+    let of = |record: &'a elicitation::Record| of_rung(record, asked.get(record.item.as_str()).copied());
+    let samples: Vec<Sample> = records.iter().map(of).collect();
+    archive(header, summary, &[SCORER], &samples, created)
+}
+
+fn archive(
+    header: &Header,
+    summary: &Summary,
+    scorers: &[&str],
+    samples: &[Sample<'_>],
+    created: SystemTime,
+) -> Result<Vec<u8>, Error> {
     let failed = |e: &dyn std::fmt::Display| Error::Malformed {
         place: format!("{}.eval", header.audit),
         problem: format!("cannot be written: {e}"),
         expected: "memory for the archive",
     };
-    let start = start(header, summary, results, created);
-    let samples: Vec<Value> = results.iter().map(|r| sample(header, r)).collect();
+    let start = start(header, summary, samples, created);
     let mut members = vec![("_journal/start.json".to_owned(), start.clone())];
-    for (result, sample) in results.iter().zip(&samples) {
-        members.push((format!("samples/{}_epoch_1.json", sample_id(result)), sample.clone()));
-    }
-    let summaries: Vec<Value> = results.iter().map(short).collect();
+    members.extend(samples.iter().map(|s| (format!("samples/{}_epoch_{}.json", s.name(), s.epoch), s.whole(header))));
+    let summaries: Vec<Value> = samples.iter().map(Sample::short).collect();
     members.push(("_journal/summaries/1.json".to_owned(), json!(summaries)));
     members.push(("summaries.json".to_owned(), json!(summaries)));
-    members.push(("header.json".to_owned(), finished(start, summary, results, created)));
+    members.push(("header.json".to_owned(), finished(start, summary, scorers, samples, created)));
 
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
@@ -68,7 +135,9 @@ fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string().replace('Z', "+00:00")
 }
 
-fn start(header: &Header, summary: &Summary, results: &[ResultRecord], created: SystemTime) -> Value {
+fn start(header: &Header, summary: &Summary, samples: &[Sample<'_>], created: SystemTime) -> Value {
+    let names: BTreeSet<String> = samples.iter().map(Sample::name).collect();
+    let epochs = samples.iter().map(|s| s.epoch).max().unwrap_or(1);
     json!({
         "version": 2,
         "eval": {
@@ -80,15 +149,10 @@ fn start(header: &Header, summary: &Summary, results: &[ResultRecord], created: 
             "task_version": header.set.version,
             "task_attribs": {},
             "task_args": {"shard": header.shard, "max_new_tokens": header.max_new_tokens},
-            "dataset": {
-                "name": header.set.name,
-                "samples": results.len(),
-                "sample_ids": results.iter().map(sample_id).collect::<Vec<_>>(),
-                "shuffled": false,
-            },
+            "dataset": {"name": header.set.name, "samples": names.len(), "sample_ids": names, "shuffled": false},
             "model": format!("trimtab/{}", header.model.replace('/', "_")),
             "model_args": {"path": header.model, "sha256": header.model_sha256},
-            "config": {},
+            "config": {"epochs": epochs},
             "packages": {"trimtab": env!("CARGO_PKG_VERSION")},
             "metadata": {"item_set": header.set, "summary": summary},
         },
@@ -96,8 +160,14 @@ fn start(header: &Header, summary: &Summary, results: &[ResultRecord], created: 
     })
 }
 
-/// The log without its samples, once everything is there.
-fn finished(mut start: Value, summary: &Summary, results: &[ResultRecord], created: SystemTime) -> Value {
+/// The log without its samples, once everything is there. Figures stand at the first scorer.
+fn finished(
+    mut start: Value,
+    summary: &Summary,
+    scorers: &[&str],
+    samples: &[Sample<'_>],
+    created: SystemTime,
+) -> Value {
     let mut metrics = Map::new();
     for figure in &summary.figures {
         if let Some(value) = figure.value.value {
@@ -118,18 +188,21 @@ fn finished(mut start: Value, summary: &Summary, results: &[ResultRecord], creat
             metrics.insert(mean.name.clone(), json!({"name": mean.name, "value": value, "params": params}));
         }
     }
-    let scored = results.iter().filter(|r| r.value.is_some()).count();
+    let score = |(place, &scorer): (usize, &&str)| {
+        let scored = samples.iter().filter(|s| s.scores.contains_key(scorer)).count();
+        json!({
+            "name": scorer,
+            "scorer": scorer,
+            "scored_samples": scored,
+            "unscored_samples": samples.len() - scored,
+            "params": {},
+            "metrics": if place == 0 { std::mem::take(&mut metrics) } else { Map::new() },
+        })
+    };
+    let scores: Vec<Value> = scorers.iter().enumerate().map(score).collect();
     if let Some(log) = start.as_object_mut() {
         log.insert("status".into(), "success".into());
-        let score = json!({
-            "name": SCORER,
-            "scorer": SCORER,
-            "scored_samples": scored,
-            "unscored_samples": results.len() - scored,
-            "params": {},
-            "metrics": metrics,
-        });
-        let results = json!({"total_samples": results.len(), "completed_samples": results.len(), "scores": [score]});
+        let results = json!({"total_samples": samples.len(), "completed_samples": samples.len(), "scores": scores});
         log.insert("results".into(), results);
         let time = rfc3339(created);
         log.insert("stats".into(), json!({"started_at": time, "completed_at": time, "model_usage": {}}));
@@ -137,25 +210,22 @@ fn finished(mut start: Value, summary: &Summary, results: &[ResultRecord], creat
     start
 }
 
-fn sample_id(result: &ResultRecord) -> String {
-    result.item.replace('/', ".")
-}
-
-fn score(result: &ResultRecord) -> Option<Value> {
-    let value = match result.value? {
-        Role::Right | Role::Positive => "C",
-        Role::Wrong | Role::Negative | Role::Other => "I",
-    };
-    Some(json!({SCORER: {
-        "value": value,
-        "answer": result.transcript.answer,
-        "explanation": result.value.map(Role::word),
-        "metadata": {"logprobs": result.logprobs, "roles": result.roles},
-    }}))
-}
-
-fn metadata(result: &ResultRecord) -> Value {
-    json!({
+fn of_result(result: &ResultRecord) -> Sample<'_> {
+    let mut scores = Map::new();
+    if let Some(role) = result.value {
+        let value = match role {
+            Role::Right | Role::Positive => "C",
+            Role::Wrong | Role::Negative | Role::Other => "I",
+        };
+        let score = json!({
+            "value": value,
+            "answer": result.transcript.answer,
+            "explanation": role.word(),
+            "metadata": {"logprobs": result.logprobs, "roles": result.roles},
+        });
+        scores.insert(SCORER.into(), score);
+    }
+    let metadata = json!({
         "item": result.item,
         "stem": result.stem,
         "cluster": result.cluster,
@@ -165,53 +235,135 @@ fn metadata(result: &ResultRecord) -> Value {
         "order": result.order,
         "seed": result.seed,
         "unscored": result.unscored,
-    })
+    });
+    Sample {
+        id: result.item.clone(),
+        epoch: 1,
+        asked: result.transcript.input.messages(),
+        target: result.expected.clone().unwrap_or_default(),
+        answer: &result.transcript.answer,
+        cut: false,
+        scores,
+        metadata,
+    }
+}
+
+fn of_answer<'a>(record: &Record, task: Option<&Task>, place: usize, said: &'a Said) -> Sample<'a> {
+    let mut scores = Map::new();
+    for (scorer, value) in [("proxy", said.proxy), ("gold", said.gold)] {
+        if let Some(value) = value {
+            scores.insert(scorer.into(), json!({"value": value, "answer": said.text}));
+        }
+    }
+    let ranks: Vec<Value> = record
+        .rankings
+        .iter()
+        .filter_map(|ranks| Some(json!({"person": ranks.person, "rank": (*ranks.ranks.get(place)?)?})))
+        .collect();
+    let metadata = json!({
+        "item": record.item,
+        "cluster": record.cluster,
+        "arm": record.arm,
+        "kl": said.kl,
+        "ranks": ranks,
+        "unscored": said.unscored,
+    });
+    let arm = json!(record.arm);
+    Sample {
+        id: format!("{}/{}", arm.as_str().unwrap_or_default(), record.item),
+        epoch: place + 1,
+        asked: task.map(|t| t.input.messages()).unwrap_or_default(),
+        target: task.and_then(|t| t.truth.as_ref()).map(|truth| truth.ideal.clone()).unwrap_or_default(),
+        answer: &said.text,
+        cut: said.cut,
+        scores,
+        metadata,
+    }
+}
+
+fn of_rung<'a>(record: &'a elicitation::Record, item: Option<&Item>) -> Sample<'a> {
+    let mut scores = Map::new();
+    let read = record.right + record.wrong;
+    if read > 0 {
+        scores.insert(SCORER.into(), json!({"value": record.right as f64 / read as f64, "answer": record.answer}));
+    }
+    let metadata = json!({
+        "item": record.item,
+        "cluster": record.fact,
+        "rung": record.rung,
+        "control": record.control,
+        "draw": record.draw,
+        "arm": record.arm,
+        "right": record.right,
+        "wrong": record.wrong,
+        "unscored": record.unscored,
+    });
+    let control = if record.control { "/control" } else { "" };
+    Sample {
+        id: format!("{}{control}/{}/{}", record.rung, record.draw, record.item),
+        epoch: 1,
+        asked: item.map(|item| item.input.messages()).unwrap_or_default(),
+        target: item.and_then(|item| item.truth.as_ref()).map(|truth| truth.expected.clone()).unwrap_or_default(),
+        answer: &record.answer,
+        cut: false,
+        scores,
+        metadata,
+    }
 }
 
 fn messages(list: &[Message]) -> Vec<Value> {
     list.iter().map(|m| json!({"role": m.role, "content": m.content})).collect()
 }
 
-fn sample(header: &Header, result: &ResultRecord) -> Value {
-    let asked = result.transcript.input.messages();
-    let answer = json!({"role": "assistant", "content": result.transcript.answer, "source": "generate"});
-    let mut whole = messages(&asked);
-    whole.push(answer.clone());
-    let mut sample = json!({
-        "id": sample_id(result),
-        "epoch": 1,
-        "input": messages(&asked),
-        "target": result.expected.clone().unwrap_or_default(),
-        "messages": whole,
-        "output": {
-            "model": format!("trimtab/{}", header.model.replace('/', "_")),
-            "choices": [{"message": answer, "stop_reason": "stop"}],
-        },
-        "metadata": metadata(result),
-        "store": {},
-        "events": [],
-        "model_usage": {},
-        "attachments": {},
-    });
-    if let (Some(score), Some(fields)) = (score(result), sample.as_object_mut()) {
-        fields.insert("scores".into(), score);
+impl Sample<'_> {
+    fn name(&self) -> String {
+        self.id.replace('/', ".")
     }
-    sample
-}
 
-/// A sample as lists show it.
-fn short(result: &ResultRecord) -> Value {
-    let input: String = result.transcript.input.plain().chars().take(SUMMARY_CHARS).collect();
-    let mut summary = json!({
-        "id": sample_id(result),
-        "epoch": 1,
-        "input": input,
-        "target": result.expected.clone().unwrap_or_default(),
-        "metadata": metadata(result),
-        "completed": true,
-    });
-    if let (Some(score), Some(fields)) = (score(result), summary.as_object_mut()) {
-        fields.insert("scores".into(), score);
+    /// Everything of it: a member of the archive.
+    fn whole(&self, header: &Header) -> Value {
+        let answer = json!({"role": "assistant", "content": self.answer, "source": "generate"});
+        let mut whole = messages(&self.asked);
+        whole.push(answer.clone());
+        let stop = if self.cut { "max_tokens" } else { "stop" };
+        let mut sample = json!({
+            "id": self.name(),
+            "epoch": self.epoch,
+            "input": messages(&self.asked),
+            "target": self.target,
+            "messages": whole,
+            "output": {
+                "model": format!("trimtab/{}", header.model.replace('/', "_")),
+                "choices": [{"message": answer, "stop_reason": stop}],
+            },
+            "metadata": self.metadata,
+            "store": {},
+            "events": [],
+            "model_usage": {},
+            "attachments": {},
+        });
+        self.add_scores(&mut sample);
+        sample
     }
-    summary
+
+    /// As lists show it.
+    fn short(&self) -> Value {
+        let input: String = Input::Chat(self.asked.clone()).plain().chars().take(SUMMARY_CHARS).collect();
+        let mut summary = json!({
+            "id": self.name(),
+            "epoch": self.epoch,
+            "input": input,
+            "target": self.target,
+            "metadata": self.metadata,
+            "completed": true,
+        });
+        self.add_scores(&mut summary);
+        summary
+    }
+
+    fn add_scores(&self, sample: &mut Value) {
+        if let (false, Some(fields)) = (self.scores.is_empty(), sample.as_object_mut()) {
+            fields.insert("scores".into(), Value::Object(self.scores.clone()));
+        }
+    }
 }

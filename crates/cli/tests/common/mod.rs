@@ -131,7 +131,22 @@ corpus_eval_tokens = 200
     }
 }
 
-/// Every file below `dir` with its bytes, but for timings, which are wall-clock.
+/// Runs a script in the Python that has Inspect's own package and wants it to succeed; says so and does nothing where there is none.
+pub fn with_inspect(test: &str, script: &str, args: &[PathBuf]) {
+    let Some(python) = std::env::var_os("TRIMTAB_PYTHON") else {
+        println!("skipped: {test}: a Python with inspect-ai (TRIMTAB_PYTHON) is wanted");
+        return;
+    };
+    let output = std::process::Command::new(python).args(["-B", "-c", script]).args(args).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if err.contains("No module named 'inspect_ai'") {
+        println!("skipped: {test}: the Python at TRIMTAB_PYTHON has no inspect-ai");
+        return;
+    }
+    assert!(output.status.success() && out.contains("read"), "{out}\n{err}");
+}
+
+/// Every file below `dir` with its bytes, but for timings, which are wall-clock, and logs for Inspect, which state one.
 pub fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut out = Vec::new();
     let mut folders = vec![dir.to_owned()];
@@ -140,7 +155,9 @@ pub fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.file_name().is_some_and(|n| n != "timing.jsonl" && n != ".lock") {
+            } else if path.file_name().is_some_and(|n| n != "timing.jsonl" && n != ".lock")
+                && path.extension().is_none_or(|e| e != "eval")
+            {
                 out.push((path.strip_prefix(dir).unwrap().display().to_string(), std::fs::read(&path).unwrap()));
             }
         }

@@ -8,9 +8,12 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
+use std::time::SystemTime;
 use trimtab_audit::elicitation::{self, Pupil};
 use trimtab_audit::item::ItemSet;
+use trimtab_audit::run::read_header;
 use trimtab_audit::target::Target;
+use trimtab_report::inspect_log::elicitation_log;
 use trimtab_run::{Progress, interrupt, write_atomic};
 
 /// Which model, and what it fails.
@@ -75,5 +78,7 @@ pub fn run(args: &Elicit, quiet: bool) -> Result<()> {
     })?;
     let summary = elicitation::measure(&args.model, &set, &records, args.ceiling);
     write_atomic(&dir.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
+    let log = elicitation_log(&read_header(&dir)?, &summary, &set.items, &records, SystemTime::now())?;
+    write_atomic(&dir.join(format!("{}.eval", elicitation::NAME)), &log)?;
     conclude(&[(summary, dir)], &args.output)
 }

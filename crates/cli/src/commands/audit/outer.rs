@@ -10,12 +10,14 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use trimtab_alignment::checkpoint::{self, Checkpoint};
 use trimtab_alignment::config::{Ppo, Reward};
 use trimtab_alignment::reward::{self, RewardModel, encode_rankings};
 use trimtab_audit::outer::{self, Arm, Drawing, Players, Task};
 use trimtab_audit::run::STAGE;
 use trimtab_audit::target::{Subject, Target, model_hash};
+use trimtab_report::inspect_log::outer_log;
 use trimtab_run::{Manifest, Progress, interrupt, stream, write_atomic};
 use trimtab_text::record::{Prompt, Ranking, Samples};
 use trimtab_text::{Tokenizer, dataset};
@@ -194,6 +196,8 @@ pub fn run(args: &Outer, quiet: bool) -> Result<()> {
         let names = [header.model.as_str(), reference.name(), &scorer];
         let summary = outer::measure(names, header.set.clone(), &records, without, args.seed);
         write_atomic(&dir.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
+        let log = outer_log(&header, &summary, &tasks, &records, SystemTime::now())?;
+        write_atomic(&dir.join(format!("{}.eval", outer::NAME)), &log)?;
         summaries.push((summary, dir));
         known = records;
     }
