@@ -67,6 +67,9 @@ fn a_ladder_is_whole_continued_and_says_no() {
     assert!(said["pgr"]["reason"].as_str().unwrap().contains("at least 4"), "{said}");
     let page = std::fs::read_to_string(at("whole/report.html")).unwrap();
     assert!(page.contains("Weak-to-strong") && page.contains("class=\"hatch\"") && !page.contains("<script"));
+    // `trimtab report` made a page without a single figure of it.
+    trimtab().args(["report", &at("whole").display().to_string()]).assert().success();
+    assert_eq!(std::fs::read_to_string(at("whole/report.html")).unwrap(), page);
 
     // Before the prediction, in each seed: 3 + 3 without a student, 2 ceilings, 3 pairs by 3 methods, 2 controls. After it 11.
     let before = 2 * (6 + 2 + 9 + 2);

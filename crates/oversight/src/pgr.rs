@@ -13,13 +13,13 @@
 //! 4. Of labels without a model on T (independent flips) w is their accuracy on B, taken as known within a seed.
 
 use crate::{Scored, Trial, WeakScore};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use trimtab_stats::{
     Bootstrap, Interval, Items, Measured, bootstrap_two_level, mean_t, median, ratio_of_means, wilson,
 };
 
 /// When a PGR may be printed; stated before anything is run.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     /// Fewest seeds, with weak model, student and ceiling all reseeded.
     pub seeds: usize,
@@ -39,7 +39,7 @@ impl Default for Rule {
 }
 
 /// A PGR that the rule withholds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Withheld {
     /// Why: every reason that holds.
     pub reasons: Vec<String>,
@@ -50,7 +50,7 @@ pub struct Withheld {
 }
 
 /// The figures of one pair of models over seeds; n counts seeds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pgr {
     /// w, the weak model's accuracy on T; t interval over seeds, as in the next three.
     pub weak: Measured,
@@ -67,7 +67,7 @@ pub struct Pgr {
     /// The same with a bootstrap interval over seeds and items.
     pub bootstrap: Measured,
     /// Where the rule withholds it: why, and what was computed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withheld: Option<Withheld>,
     /// w, s and c of each seed, in the order given.
     pub by_seed: Vec<[f64; 3]>,

@@ -8,11 +8,11 @@
 
 use crate::job::share;
 use crate::{Trial, WeakScore};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use trimtab_stats::{Measured, brier, expected_calibration_error, mean_t};
 
 /// Figures beside a PGR, means over seeds; n counts seeds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Transfer {
     /// Share of T on which student and weak model say the same.
     pub agreement: Measured,

@@ -27,7 +27,7 @@ pub use item::{Item, Kind};
 pub use read::Run;
 pub use section::attack_prompts::attack_prompts_page;
 pub use section::attacks::attack_page;
-pub use section::oversight::ladder_page;
+pub use section::oversight::{folder_name, ladder_of, ladder_page};
 pub use section::rescored::rescored_page;
 pub use sweep::{SweepPoint, crossing, sweep, sweep_metrics};
 

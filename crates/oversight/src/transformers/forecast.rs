@@ -120,7 +120,7 @@ pub fn forecast(known: &[(Pair, f64)], held_out: &[Pair], level: f64) -> Forecas
 }
 
 /// What was said beside what came.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The pair, and what was said of it.
     #[serde(flatten)]
@@ -132,7 +132,7 @@ pub struct Outcome {
 }
 
 /// How a forecast did.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Pair by pair.
     pub outcomes: Vec<Outcome>,

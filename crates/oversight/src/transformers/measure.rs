@@ -15,7 +15,7 @@ use crate::naive_bayes::features;
 use crate::{
     Error, Labels, Pgr, Rule, Scored, StudentJob, TestSet, Transfer, Trial, Weak, WeakJob, WeakScore, pgr, transfer,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use trimtab_stats::{Bootstrap, Items as Drawn, Measured, brier, expected_calibration_error, mean_t, median};
 
@@ -23,7 +23,7 @@ use trimtab_stats::{Bootstrap, Items as Drawn, Measured, brier, expected_calibra
 const FORECAST_LEVEL: f64 = 0.9;
 
 /// Where a fit is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadAt {
     /// After its last step.
@@ -35,7 +35,7 @@ pub enum ReadAt {
 }
 
 /// One student of one supervisor.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Who labels.
     pub weak: String,
@@ -56,12 +56,12 @@ pub struct Row {
     /// Brier score of the student on T.
     pub student_brier: Measured,
     /// Accuracy less that of the naive student of the same pair, seed by seed; none for that one itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over_naive: Option<Measured>,
 }
 
 /// A size by itself.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rung {
     /// Its name.
     pub name: String,
@@ -76,7 +76,7 @@ pub struct Rung {
 }
 
 /// A chain through all sizes against direct supervision of the largest.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Chain {
     /// Accuracy on T of the chain's last student less that of the direct one, seed by seed.
     pub over_direct: Measured,
@@ -89,7 +89,7 @@ pub struct Chain {
 }
 
 /// All figures of a ladder.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The sizes, the smallest first.
     pub sizes: Vec<Rung>,
@@ -102,10 +102,10 @@ pub struct Summary {
     /// Of these, the number whose two intervals lie above 0.
     pub above_zero: usize,
     /// A chain, where one was run.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<Chain>,
     /// What was said of the largest student beforehand, beside what came; none where nothing was.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Score>,
     /// Times that a model was scored on T, over all seeds.
     pub test_looks: u64,

@@ -1,10 +1,12 @@
 //! Weak-to-strong on a ladder: who passes which supervisor, beside the controls and what was said beforehand.
 
 use super::section;
+use crate::Error;
 use crate::chart::captioned;
 use crate::chart::matrix::{Square, matrix};
 use crate::format::{Unit, number};
 use crate::html::{Cell, aside, figure, page, table};
+use std::path::Path;
 use trimtab_oversight::transformers::forecast::Score;
 use trimtab_oversight::transformers::{ReadAt, Row, Summary};
 use trimtab_stats::Measured;
@@ -13,6 +15,29 @@ use trimtab_stats::Measured;
 #[must_use]
 pub fn ladder_page(name: &str, summary: &Summary) -> String {
     page(&format!("{name} · trimtab"), &ladder(summary))
+}
+
+/// The page of a folder that `trimtab oversee ladder` wrote, from its `summary.json`; none where it is another's.
+///
+/// # Errors
+/// [`Error`] for a summary that cannot be read, or is not there yet.
+pub fn ladder_of(dir: &Path) -> Result<Option<String>, Error> {
+    if !dir.join("ladder").is_dir() {
+        return Ok(None);
+    }
+    let path = dir.join("summary.json");
+    let bytes = std::fs::read(&path).map_err(|cause| Error::Io { path: path.clone(), cause })?;
+    let summary = serde_json::from_slice(&bytes).map_err(|e| Error::Malformed {
+        place: format!("{}:{}", path.display(), e.line()),
+        problem: e.to_string(),
+        expected: "the figures that `trimtab oversee ladder` writes when it is done",
+    })?;
+    Ok(Some(ladder_page(&folder_name(dir), &summary)))
+}
+
+/// What a folder is called on its page.
+pub fn folder_name(dir: &Path) -> String {
+    dir.file_name().map_or_else(|| "ladder".into(), |name| name.to_string_lossy().into_owned())
 }
 
 /// The section.

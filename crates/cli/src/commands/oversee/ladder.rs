@@ -18,7 +18,7 @@ use trimtab_oversight::transformers::forecast::Forecast;
 use trimtab_oversight::transformers::{
     Figures, Fit, Fitted, Fitting, Ladder as Fits, Method, Parts, Seed, Sizes, Summary, control_size, plan,
 };
-use trimtab_report::ladder_page;
+use trimtab_report::{folder_name, ladder_page};
 use trimtab_run::{Progress, RunFolder, config_hash, interrupt, stream, write_atomic};
 use trimtab_stats::Bootstrap;
 use trimtab_world::{Pretrain, Skill, World, pretrain};
@@ -118,16 +118,12 @@ pub fn ladder(args: &Ladder, quiet: bool) -> Result<()> {
         Figures::new(&plan.names, &parameters, &plan.methods, &seeds, Rule::default(), how)?.summary(said.as_ref())?;
     // Beside the stage, whose outputs may not change: figures may be computed again with other resamples.
     write_atomic(&args.out.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
-    write_atomic(&args.out.join("report.html"), ladder_page(&name(&args.out), &summary).as_bytes())?;
+    write_atomic(&args.out.join("report.html"), ladder_page(&folder_name(&args.out), &summary).as_bytes())?;
     if !done {
         let counters = BTreeMap::from([("looks at T".to_owned(), summary.test_looks)]);
         run.finish(STAGE, &inputs, &[dir], counters)?;
     }
     show(args, &config, &summary)
-}
-
-fn name(out: &Path) -> String {
-    out.file_name().map_or_else(|| "ladder".into(), |name| name.to_string_lossy().into_owned())
 }
 
 fn show(args: &Ladder, config: &Value, summary: &Summary) -> Result<()> {
