@@ -8,7 +8,7 @@
 //! 2. [`model::Model::forward`] runs them and keeps what the way back needs in a [`forward::Trace`];
 //! 3. read out ([`readout`]), compute a loss and its gradient with respect to what was read: a pure function on slices;
 //! 4. the readout's backward gives the gradient of the hidden states, [`model::Model::backward`] those of the parameters;
-//! 5. [`optim::AdamW`] makes a step.
+//! 5. [`optim::AdamW`] or [`muon::Muon`] makes a step.
 //!
 //! The same weights and kernels sample ([`generate`]) and train.
 

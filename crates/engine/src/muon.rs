@@ -54,7 +54,8 @@ impl Muon {
     /// is that of all matrices.
     pub fn new(model: &Model, mask: &[bool], momentum: f64, config: AdamWConfig) -> Self {
         let outer = [Params::EMBED, model.params.lm_head()];
-        let is_hidden = |id: usize| model.params.tensors.get(id).is_some_and(|t| t.shape.len() == 2) && !outer.contains(&id);
+        let is_hidden =
+            |id: usize| model.params.tensors.get(id).is_some_and(|t| t.shape.len() == 2) && !outer.contains(&id);
         let hidden: Vec<bool> = mask.iter().enumerate().map(|(id, &trained)| trained && is_hidden(id)).collect();
         let rest: Vec<bool> = mask.iter().zip(&hidden).map(|(&trained, &hidden)| trained && !hidden).collect();
         let zeros = |id: usize| model.tensor(id).filter(|_| hidden[id]).map(|t| vec![0.0; t.data.len()]);
@@ -104,7 +105,9 @@ pub fn orthogonalise(x: &mut [f32], rows: usize, columns: usize) {
     if norm == 0.0 {
         return;
     }
-    x.iter_mut().for_each(|v| *v /= norm);
+    for v in x.iter_mut() {
+        *v /= norm;
+    }
     let [a, b, c] = COEFFICIENTS.map(|v| v as f32);
     // The Gram matrix of the smaller side: A = XXᵀ on the left of a wide matrix, XᵀX on the right of a tall one.
     let (n, deep, wide) = (rows.min(columns), rows.max(columns), rows <= columns);

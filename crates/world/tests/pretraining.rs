@@ -71,6 +71,7 @@ fn what_cannot_be_trained_is_an_error() {
         run(&one, &Pretrain { lr: f64::NAN, ..settings() }),
         run(&one, &Pretrain { size: "7B".into(), ..settings() }),
         run(&one, &Pretrain { steps: 0, ..settings() }),
+        run(&one, &Pretrain { momentum: 1.0, ..settings() }),
     ] {
         assert!(error.contains("expected"), "{error}");
     }
