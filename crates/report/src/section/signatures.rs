@@ -149,7 +149,7 @@ pub fn signatures(story: &Story) -> Vec<Signature> {
             "needs the sweep of configs/agreement-sweep.toml",
         ),
         ("A tenfold KL weight does not recover next-token prediction", "needs a third arm: bench/five_seeds.py"),
-        ("Measured sycophancy equals the planted one", "needs organisms, which are not built yet"),
+        ("Measured sycophancy equals the planted one", "needs sycophants: bench/organisms.py"),
     ] {
         add(claim, Verdict::NotMeasurable, why.to_owned());
     }
