@@ -42,29 +42,39 @@ def loss_of(model, batch):
     return total / count
 
 
-def train(model, batches):
-    named = list(model.named_parameters())
-    plain = [parameter for name, parameter in named if "norm" in name or name.endswith("bias")]
-    decayed = [parameter for name, parameter in named if not ("norm" in name or name.endswith("bias"))]
-    optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}], betas=(0.9, 0.95), eps=1e-8
-    )
+def ten_steps(model, batches, optimisers):
+    """What `train` gives, with these optimisers of the model's parameters; tiny_muon.py takes the same steps."""
+    parameters = list(model.parameters())
     losses, norms = [], []
     for t, batch in enumerate(batches):
-        optimiser.zero_grad()
+        model.zero_grad()
         loss = loss_of(model, batch)
         loss.backward()
-        norm = torch.stack([parameter.grad.norm() for _, parameter in named]).norm()
-        for _, parameter in named:
+        norm = torch.stack([parameter.grad.norm() for parameter in parameters]).norm()
+        for parameter in parameters:
             parameter.grad *= min(1.0, CLIP / norm.item())
-        for group in optimiser.param_groups:
-            group["lr"] = lr_at(t)
-        optimiser.step()
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = lr_at(t)
+            optimiser.step()
         losses.append(loss.item())
         norms.append(norm.item())
     with torch.no_grad():
         final = loss_of(model, batches[0]).item()
     return {"losses": losses, "norms": norms, "final_loss": final}
+
+
+def adamw_of(decayed, plain):
+    return torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}], betas=(0.9, 0.95), eps=1e-8
+    )
+
+
+def train(model, batches):
+    named = list(model.named_parameters())
+    plain = [parameter for name, parameter in named if "norm" in name or name.endswith("bias")]
+    decayed = [parameter for name, parameter in named if not ("norm" in name or name.endswith("bias"))]
+    return ten_steps(model, batches, [adamw_of(decayed, plain)])
 
 
 def main():

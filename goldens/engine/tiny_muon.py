@@ -21,7 +21,7 @@ from torch.optim import _muon
 from transformers import LlamaForCausalLM
 
 from common import arguments, header, write_json, write_tensors
-from tiny_adamw import CLIP, loss_of, lr_at
+from tiny_adamw import adamw_of, ten_steps
 from tiny_models import exact
 
 
@@ -41,30 +41,9 @@ def train(model, batches):
     named = list(model.named_parameters())
     hidden = [p for name, p in named if p.ndim == 2 and ".layers." in name]
     outer = [p for name, p in named if p.ndim == 2 and ".layers." not in name]
-    norms_and_biases = [p for _, p in named if p.ndim != 2]
+    plain = [p for _, p in named if p.ndim != 2]
     muon = torch.optim.Muon(hidden, weight_decay=0.1, momentum=0.9, nesterov=True, adjust_lr_fn="match_rms_adamw")
-    adamw = torch.optim.AdamW(
-        [{"params": outer, "weight_decay": 0.1}, {"params": norms_and_biases, "weight_decay": 0.0}],
-        betas=(0.9, 0.95),
-        eps=1e-8,
-    )
-    losses, norms = [], []
-    for t, batch in enumerate(batches):
-        model.zero_grad()
-        loss = loss_of(model, batch)
-        loss.backward()
-        norm = torch.stack([p.grad.norm() for _, p in named]).norm()
-        for _, p in named:
-            p.grad *= min(1.0, CLIP / norm.item())
-        for optimiser in (muon, adamw):
-            for group in optimiser.param_groups:
-                group["lr"] = lr_at(t)
-            optimiser.step()
-        losses.append(loss.item())
-        norms.append(norm.item())
-    with torch.no_grad():
-        final = loss_of(model, batches[0]).item()
-    return {"losses": losses, "norms": norms, "final_loss": final}
+    return ten_steps(model, batches, [muon, adamw_of(outer, plain)])
 
 
 def main():
