@@ -95,7 +95,7 @@ impl Muon {
 }
 
 /// Replaces `x [rows, columns]` by a matrix with its singular vectors and singular values near 1: [`newton_schulz`] five
-/// times on those of x/‖x‖, as X ← aX + (bA + cA²)X with A = XXᵀ. What is not a number, or 0, in all stays so.
+/// times on those of x/‖x‖, as X ← aX + (bA + cA²)X with A = XXᵀ. Zeros stay zeros.
 ///
 /// # Panics
 /// If the slice does not have its shape.
