@@ -76,6 +76,9 @@ fn a_ladder_is_whole_continued_and_says_no() {
     for moment in [3, before, before + 1] {
         let mut cut = tiny(&at("cache"), &at("cut"));
         cut.env("TRIMTAB_STOP_AFTER", format!("ladder:{moment}")).assert().failure();
+        let none = trimtab().args(["report", &at("cut").display().to_string()]).assert().failure().code(2);
+        let said = String::from_utf8_lossy(&none.get_output().stderr).into_owned();
+        assert!(said.contains("the ladder is not done") && said.contains("try: "), "{said}");
         let largest = at("cut/ladder/seed-0/ceiling-300k.json").exists();
         assert_eq!(largest, moment > before, "the largest student comes last");
         if largest {

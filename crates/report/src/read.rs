@@ -229,7 +229,7 @@ fn lines<T: DeserializeOwned>(dir: &Path, file: &str, expected: &'static str) ->
 }
 
 /// A file that is one JSON value.
-fn whole<T: DeserializeOwned>(dir: &Path, file: &str, expected: &'static str) -> Result<Option<T>, Error> {
+pub(crate) fn whole<T: DeserializeOwned>(dir: &Path, file: &str, expected: &'static str) -> Result<Option<T>, Error> {
     let Some(bytes) = read(dir, file)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|e| Error::Malformed {
         place: format!("{}:{}", dir.join(file).display(), e.line()),

@@ -6,6 +6,7 @@ use crate::chart::captioned;
 use crate::chart::matrix::{Square, matrix};
 use crate::format::{Unit, number};
 use crate::html::{Cell, aside, figure, page, table};
+use crate::read::whole;
 use std::path::Path;
 use trimtab_oversight::transformers::forecast::Score;
 use trimtab_oversight::transformers::{ReadAt, Row, Summary};
@@ -25,13 +26,13 @@ pub fn ladder_of(dir: &Path) -> Result<Option<String>, Error> {
     if !dir.join("ladder").is_dir() {
         return Ok(None);
     }
-    let path = dir.join("summary.json");
-    let bytes = std::fs::read(&path).map_err(|cause| Error::Io { path: path.clone(), cause })?;
-    let summary = serde_json::from_slice(&bytes).map_err(|e| Error::Malformed {
-        place: format!("{}:{}", path.display(), e.line()),
-        problem: e.to_string(),
-        expected: "the figures that `trimtab oversee ladder` writes when it is done",
-    })?;
+    let expected = "the figures that `trimtab oversee ladder` writes when it is done";
+    let missing = || Error::Malformed {
+        place: dir.join("summary.json").display().to_string(),
+        problem: "is not there: the ladder is not done".into(),
+        expected,
+    };
+    let summary = whole(dir, "summary.json", expected)?.ok_or_else(missing)?;
     Ok(Some(ladder_page(&folder_name(dir), &summary)))
 }
 
