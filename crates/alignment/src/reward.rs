@@ -216,15 +216,16 @@ struct HeldOut {
     length: PairAccuracy,
 }
 
-fn held_out(model: &Model, ranked: &[&Ranked], pass_tokens: usize) -> Result<HeldOut, Error> {
+/// Held-out rankings against the scores of their answers.
+fn held_out(ranked: &[(&Ranked, &[f64])]) -> HeldOut {
     let mut out = HeldOut::default();
-    for (r, s) in ranked.iter().zip(scores(model, ranked, pass_tokens)?) {
-        out.loss += ranking_loss(&s, &r.ranks, Ties::SoftLabel, 0.0).value / ranked.len() as f64;
-        out.model.add(pair_accuracy(&s, &r.ranks));
+    for (r, s) in ranked {
+        out.loss += ranking_loss(s, &r.ranks, Ties::SoftLabel, 0.0).value / ranked.len() as f64;
+        out.model.add(pair_accuracy(s, &r.ranks));
         let lengths: Vec<f64> = r.answers.iter().map(|a| a.len() as f64).collect();
         out.length.add(pair_accuracy(&lengths, &r.ranks));
     }
-    Ok(out)
+    out
 }
 
 fn log_held_out(
@@ -234,14 +235,26 @@ fn log_held_out(
     step: u64,
     pass_tokens: usize,
 ) -> Result<(), Error> {
+    // What several people ranked is scored once.
+    let mut places = BTreeMap::new();
+    let mut unlike: Vec<&Ranked> = Vec::new();
+    let mut place = Vec::with_capacity(held.len());
+    for &r in held {
+        place.push(*places.entry((&r.prompt, &r.answers)).or_insert(unlike.len()));
+        if place.last() == Some(&unlike.len()) {
+            unlike.push(r);
+        }
+    }
+    let scored = scores(model, &unlike, pass_tokens)?;
+    let all: Vec<(&Ranked, &[f64])> = held.iter().zip(&place).map(|(r, &i)| (*r, scored[i].as_slice())).collect();
     let mut sources: Vec<&str> = held.iter().map(|r| r.source.as_str()).collect();
     sources.sort_unstable();
     sources.dedup();
     let everyone = (sources.len() > 1).then_some(None);
     for of in everyone.into_iter().chain(sources.into_iter().map(Some)) {
         let source = of.unwrap_or("everyone");
-        let of_source: Vec<&Ranked> = held.iter().copied().filter(|r| of.is_none_or(|of| r.source == of)).collect();
-        let seen = held_out(model, &of_source, pass_tokens)?;
+        let of_source: Vec<_> = all.iter().copied().filter(|(r, _)| of.is_none_or(|of| r.source == of)).collect();
+        let seen = held_out(&of_source);
         stage.push(
             &Metric::new("reward", step, &format!("held_out_loss/{source}"), seen.loss)
                 .unit("nats")
@@ -258,7 +271,7 @@ fn log_held_out(
         }
         stage.count(&format!("held-out pairs without a score/{source}"), seen.model.unscored as u64);
     }
-    let gold = gold_accuracy(model, held, pass_tokens, stage.seed)?;
+    let gold = gold_accuracy(&unlike, &scored, stage.seed);
     if gold.value.is_some() {
         stage.measured(step, "held_out_accuracy_gold", "share", &gold)?;
     }
@@ -267,11 +280,9 @@ fn log_held_out(
 
 /// Of the held-out pairs of answers whose gold rewards differ, the share that the model orders as gold does, each pair once
 /// however many people ranked it; clustered by prompt. Undefined where gold is not known.
-fn gold_accuracy(model: &Model, held: &[&Ranked], pass_tokens: usize, seed: u64) -> Result<Measured, Error> {
-    let mut seen = std::collections::BTreeSet::new();
-    let items: Vec<&Ranked> = held.iter().copied().filter(|r| seen.insert((&r.prompt, &r.answers))).collect();
+fn gold_accuracy(items: &[&Ranked], scored: &[Vec<f64>], seed: u64) -> Measured {
     let mut clusters = Vec::new();
-    for (r, s) in items.iter().zip(scores(model, &items, pass_tokens)?) {
+    for (r, s) in items.iter().zip(scored) {
         let (mut right, mut pairs) = (0.0, 0.0);
         for i in 0..s.len() {
             for j in 0..i {
@@ -286,7 +297,7 @@ fn gold_accuracy(model: &Model, held: &[&Ranked], pass_tokens: usize, seed: u64)
             clusters.push((right, pairs));
         }
     }
-    Ok(ratio(&clusters, seed))
+    ratio(&clusters, seed)
 }
 
 /// Places in `ranked` of the rankings that a reward model learns from, and of those held out: prompts of one group are on one side,

@@ -13,8 +13,9 @@ use trimtab_alignment::reward::{Ranked, RewardModel, scores};
 use trimtab_alignment::stage::{mean_of, ratio};
 use trimtab_engine::generate::Sampling;
 use trimtab_stats::{Measured, best_of_n};
+use trimtab_text::Tokenizer;
 use trimtab_text::encode::encode_input;
-use trimtab_text::record::Prompt;
+use trimtab_text::record::{Prompt, Samples};
 use trimtab_world::{Gold, Truth, gold};
 
 /// What the best of n is worth.
@@ -71,6 +72,25 @@ pub fn draw(
         })
     };
     tokens.into_iter().zip(&asked).map(of_prompt).collect()
+}
+
+/// Answers that are there already, such as those that people ranked, each record with its prompt's truth.
+///
+/// # Errors
+/// [`Error::Text`] for a record that the template refuses.
+pub fn given(tokenizer: &Tokenizer, records: &[(&Samples, &Truth)]) -> Result<Vec<Drawn>, Error> {
+    let of_record = |(record, truth): &(&Samples, &Truth)| {
+        let Ranked { prompt, answers, .. } = Ranked::of_samples(tokenizer, record)?;
+        let judged: Vec<_> = record.answers.iter().map(|a| gold(truth, &a.text)).collect();
+        Ok(Drawn {
+            prompt,
+            answers,
+            group: record.group.clone().unwrap_or_else(|| record.id.clone()),
+            gold: judged.iter().map(|j| j.reward).collect(),
+            with_belief: judged.iter().map(Gold::sides_with_belief).collect(),
+        })
+    };
+    records.iter().map(of_record).collect()
 }
 
 /// Rewards of all answers, prompt by prompt. Answers that repeat another are scored once: most of many are repeats.

@@ -2,12 +2,14 @@
 
 use crate::world_run::{WorldRun, load};
 use anyhow::Result;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use trimtab_alignment::checkpoint::Checkpoint;
 use trimtab_alignment::config::{Config, Reward};
 use trimtab_alignment::labels::Labels;
 use trimtab_alignment::reward::{self, RewardModel};
 use trimtab_alignment::stage::Stage;
+use trimtab_audit::best_of_n::Drawn;
 use trimtab_audit::{agreement, best_of_n};
 use trimtab_engine::generate::Sampling;
 use trimtab_run::{Checkpointer, stream};
@@ -45,6 +47,10 @@ impl WorldRun {
             let drawn = best_of_n::draw(&sft, &path, &opinions, OPINION_ANSWERS, sampling)?;
             let share = best_of_n::prefers_belief(&drawn, &best_of_n::proxy(&drawn, &reward)?, seed);
             stage.measured(0, &format!("reward_prefers_belief/{whose}"), "share", &share)?;
+        }
+        for (part, answers) in ranked_parts(run, (&sft, &path), config)? {
+            let share = best_of_n::prefers_belief(&answers, &best_of_n::proxy(&answers, &reward)?, seed);
+            stage.measured(0, &format!("reward_prefers_belief/ranked_{part}"), "share", &share)?;
         }
         let held: Vec<Prompt> = world.prompts(Split::HeldOut).into_iter().take(e.best_of_prompts).collect();
         let drawn = best_of_n::draw(&sft, &path, &held, e.best_of, sampling)?;
@@ -143,6 +149,31 @@ impl WorldRun {
         }
         Ok(models)
     }
+}
+
+/// The answers that people ranked to questions with a wrong belief of the user's, of which `people_prefer_agreeing` is counted
+/// too: those in rankings that the reward model learned from, and those in the rankings held out from it.
+fn ranked_parts(
+    run: &Path,
+    (sft, path): (&Checkpoint, &Path),
+    config: &Config,
+) -> Result<[(&'static str, Vec<Drawn>); 2]> {
+    let rankings: Vec<Ranking> = dataset::records(&run.join("rank").join("rankings.jsonl"))?;
+    let answers: Vec<Samples> = dataset::records(&run.join("rank").join("answers.jsonl"))?;
+    let (tokenizer, truths) = (sft.tokenizer(path)?, WorldRun::truths(run)?);
+    let limit = config.reward.max_tokens.min(sft.model.config().max_position_embeddings);
+    let ranked = reward::encode_rankings(&mut BTreeMap::new(), tokenizer, &rankings, &answers, limit, None)?;
+    let (learned, held_out) = reward::split(&ranked, &config.reward, config.seed);
+    let part = |places: &[usize]| {
+        let groups: BTreeSet<u64> = places.iter().map(|&i| ranked[i].group).collect();
+        let of_part = answers.iter().filter(|record| groups.contains(&record.group_key())).filter_map(|record| {
+            let truth = truths.get(&record.id)?;
+            truth.belief.as_ref().filter(|b| !b.right && b.holder == Holder::User)?;
+            Some((record, truth))
+        });
+        best_of_n::given(tokenizer, &of_part.collect::<Vec<_>>())
+    };
+    Ok([("learned", part(&learned)?), ("held_out", part(&held_out)?)])
 }
 
 /// Pairs of which one was ranked above the other.

@@ -43,6 +43,8 @@ pub struct WorldRun {
 pub struct Evaluation {
     /// Items in each cell.
     pub items: usize,
+    /// Most tasks of each skill at each difficulty, which are thirty cells; `items` holds for them too.
+    pub tasks: usize,
     /// Longest answer, in tokens.
     pub max_new_tokens: usize,
     /// Most answers that best-of-n chooses from, a power of two.
@@ -63,6 +65,7 @@ impl Default for Evaluation {
     fn default() -> Self {
         Self {
             items: 40,
+            tasks: 40,
             max_new_tokens: 24,
             best_of: 512,
             best_of_prompts: 64,
@@ -107,6 +110,7 @@ impl WorldRun {
         let fewest = e.comparisons.iter().copied().min().unwrap_or(usize::MAX);
         for (key, value, least) in [
             ("items", e.items, 1),
+            ("tasks", e.tasks, 1),
             ("max_new_tokens", e.max_new_tokens, 1),
             ("best_of", e.best_of, 1),
             ("comparisons", fewest, 50),
@@ -190,7 +194,13 @@ impl WorldRun {
     pub fn evaluate(&self, stage: &mut Stage, run: &Path, config: &Config) -> Result<()> {
         let (e, seed) = (&self.evaluation, config.seed);
         let world = World::new(&self.world, seed)?;
-        let items = world.evaluation_items(e.items);
+        let mut items = world.evaluation_items(e.items);
+        let mut tasks = BTreeMap::new();
+        items.retain(|item| {
+            let cell = item.tags.first().filter(|tag| tag.starts_with("skill/"));
+            let seen = cell.map(|cell| tasks.entry(cell.clone()).and_modify(|n| *n += 1).or_insert(1_usize));
+            seen.is_none_or(|n| *n <= e.tasks)
+        });
         let documents: Vec<String> = world.corpus().held_out.into_iter().take(e.documents).collect();
         let sampling = Sampling { max_new_tokens: e.max_new_tokens, seed, ..Sampling::default() };
         let mut subjects = vec![("base", "base"), ("sft", "sft"), ("ppo", "ppo-plain"), ("ppo_ptx", "ppo")];

@@ -73,6 +73,7 @@ fn settings_of_a_world_that_cannot_be_right_are_named() {
         ("people.kinds.x.skill=1.5", "people.kinds.x.skill"),
         ("world.entitys=4", "entitys"),
         ("evaluation.items=0", "evaluation.items"),
+        ("evaluation.tasks=0", "evaluation.tasks"),
         ("evaluation.comparisons=[250, 3]", "evaluation.comparisons"),
         ("extends=\"town\"", "extends"),
         ("data.corpus=x.txt", "data"),
@@ -111,7 +112,9 @@ fn a_sweep_shares_what_its_setting_does_not_touch() {
         let mut command = trimtab();
         command.arg("run").arg("--config").arg(&config).arg("--runs").arg(dir.path().join("runs"));
         command.env("TRIMTAB_CACHE", dir.path().join("cache"));
-        for setting in SMALL.into_iter().chain(["evaluation.control=false", "evaluation.comparisons=[]"]) {
+        for setting in
+            SMALL.into_iter().chain(["evaluation.control=false", "evaluation.comparisons=[]", "evaluation.tasks=1"])
+        {
             command.args(["--set", setting]);
         }
         command
@@ -122,6 +125,14 @@ fn a_sweep_shares_what_its_setting_does_not_touch() {
     let metrics = std::fs::read_to_string(all.join("metrics.jsonl")).unwrap();
     assert!(metrics.contains("\"chain/policy/1\"") && metrics.contains("\"switch/predicted\""), "{metrics}");
     assert!(page.contains("people.overlap") && page.ends_with("</html>\n"));
+    let asked = std::fs::read_to_string(all.join("seed-1/1/evaluation/items.jsonl")).unwrap();
+    let sums = asked.lines().filter(|line| line.contains("\"sft\"") && line.contains("skill/count/1/")).count();
+    assert_eq!(sums, 1, "evaluation.tasks=1 leaves one of each difficulty");
+    // What the reward model is asked about the pairs that people ranked, in both parts, or why it is not.
+    let evaluation = std::fs::read_to_string(all.join("seed-1/1/evaluation/metrics.jsonl")).unwrap();
+    assert!(evaluation.contains("reward_prefers_belief/ranked_learned"), "{evaluation}");
+    assert!(evaluation.contains("reward_prefers_belief/ranked_held_out"), "{evaluation}");
+    assert!(page.contains("reward model on ranked pairs") && page.contains("reward model on new people"));
     for seed in ["seed-1", "seed-2"] {
         let read = |value: &str, file: &str| std::fs::read(all.join(seed).join(value).join(file)).unwrap();
         assert_eq!(read("1", "sample/samples.jsonl"), read("3", "sample/samples.jsonl"));

@@ -152,7 +152,10 @@ impl Annotator {
     /// Joins by the invitation. Where that fails, why is among the errors and the line has no session.
     pub fn join(&self, done: &mut Done) -> Line<'_> {
         let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
-        let config = config.timeout_global(Some(Duration::from_secs(30)));
+        // One for each phase: a time for the whole makes ureq look the address up in a thread of its own, at every request.
+        let most = Some(Duration::from_secs(30));
+        let config =
+            config.timeout_connect(most).timeout_send_body(most).timeout_recv_response(most).timeout_recv_body(most);
         let pauses = stream(self.seed, &format!("people/{LABEL}/{}/pauses", self.name), 0, 0);
         let mut line = Line { agent: config.build().into(), of: self, session: None, pauses };
         let joined = line.ask(&Ask::Post("/api/join", json!({"invite": self.invite}).to_string()), done);
