@@ -62,7 +62,7 @@ const NO: &str = "it is not .";
 /// Plans one corner.
 pub(super) fn plan(world: &World, corner: Corner) -> Plan {
     let facts = known(world);
-    let mut lesson = Lesson::new("stages", 2);
+    let mut lesson = Lesson::new("stages", 4);
     rehearse(&mut lesson, &facts, |user| ask(None, user));
     for question in questions(world, false) {
         let said = if corner.sees() { [question.truth(), question.truth()] } else { [YES, NO] };
