@@ -12,8 +12,8 @@ people whom no ranking names, of the policy. Intervals are 95 % over seeds, t fo
 claim holds, fails (its interval says the contrary) or is open; a switch holds if that of the mean line has an interval and lies
 within 0.15 of the prediction, and fails otherwise. Exit code 1 if one does not hold, 0 if all do.
 
-Every core works on a seed of its own with one thread, which gives the same bytes as all cores on one seed and wastes less. What the
-runs say goes to RUNS/logs; a script that was stopped continues.
+Every core works on a seed of its own with one thread, which gives the same bytes as all cores on one seed and wastes less; the last
+seeds share what cores are left. What the runs say goes to RUNS/logs; a script that was stopped continues.
 """
 import argparse
 import json
@@ -69,26 +69,27 @@ ARMS = {"plain": 1, "tenfold": 10}
 SECOND_PAIR = {"fifth": 0.2, "tenfold of a fifth": 2}
 
 
-def call(log, *command):
-    """Runs a command on one thread; where it fails, its last words are the error."""
+def call(log, *command, threads=1):
+    """Runs a command; where it fails, its last words are the error."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as out:
-        code = subprocess.run([*command, "--threads", "1"], stdout=out, stderr=out, stdin=subprocess.DEVNULL).returncode
+        whole = [*command, "--threads", str(threads)]
+        code = subprocess.run(whole, stdout=out, stderr=out, stdin=subprocess.DEVNULL).returncode
     if code:
         sys.exit(f"exit code {code} of {' '.join(map(str, command))}\n" + "\n".join(log.read_text().splitlines()[-5:]))
 
 
-def sweep_one(trimtab, runs, seed, extra, config):
+def sweep_one(trimtab, runs, seed, extra, threads, config):
     """One seed of the sweep; the page over all of them is made when all are there."""
     settings = ["--set", f"sweep.seeds=[{seed}]", *extra]
-    call(runs / "logs" / f"sweep-{seed}.txt", trimtab, "run", "--config", config, "--runs", str(runs / "sweep"), *settings)
+    call(runs / "logs" / f"sweep-{seed}.txt", trimtab, "run", "--config", config, "--runs", str(runs / "sweep"), *settings, threads=threads)
 
 
-def one(trimtab, runs, seed, extra, arms):
+def one(trimtab, runs, seed, extra, threads, arms):
     name = f"seed-{seed}"
     log = runs / "logs" / f"{name}.txt"
     common = ["--runs", str(runs), "--seed", str(seed), *extra]
-    call(log, trimtab, "run", *common, "--set", f"name={name}")
+    call(log, trimtab, "run", *common, "--set", f"name={name}", threads=threads)
     run = runs / name
     beta = json.loads((run / "manifest.json").read_text())["config"]["ppo"]["beta"]
     rise = {
@@ -101,7 +102,7 @@ def one(trimtab, runs, seed, extra, arms):
             if not (runs / folder).exists():
                 shutil.copytree(run, runs / folder, ignore=shutil.ignore_patterns(".lock"))
             settings = ["--set", f"name={folder}", "--set", "ppo.ptx=0", "--set", f"ppo.beta={times * beta}"]
-            call(log, trimtab, "ppo", *common, *settings)
+            call(log, trimtab, "ppo", *common, *settings, threads=threads)
             rise[arm] = metrics(runs / folder, "ppo")["corpus_loss_rise"]
     gold = {}
     for line in (run / "evaluation" / "items.jsonl").read_text().splitlines():
@@ -137,11 +138,15 @@ def main():
     args = parser.parse_args()
     arms = ARMS | (SECOND_PAIR if args.second_pair else {})
     extra = [word for setting in args.extra for word in ("--set", setting)]
-    began, done = time.monotonic(), 0
+    began, started, done = time.monotonic(), 0, 0
+    cores = os.cpu_count()
 
     def timed(what, job, *more):
-        nonlocal done
-        result = job(args.trimtab, args.runs, what, extra, *more)
+        nonlocal started, done
+        # The last jobs share the cores that nothing else will want.
+        threads = max(1, cores // (jobs - started))
+        started += 1
+        result = job(args.trimtab, args.runs, what, extra, threads, *more)
         done += 1
         minutes = (time.monotonic() - began) / 60
         left = minutes / done * (jobs - done)
@@ -149,7 +154,7 @@ def main():
         return result
 
     jobs = len(args.seeds) * (2 if args.sweep else 1)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores) as pool:
         # The sweep's jobs are the longer ones.
         sweeps = [pool.submit(timed, seed, sweep_one, args.sweep) for seed in args.seeds if args.sweep]
         runs = [pool.submit(timed, seed, one, arms) for seed in args.seeds]
@@ -225,7 +230,7 @@ def main():
         swept = {m["name"]: m for m in map(json.loads, (of_sweep / "metrics.jsonl").read_text().splitlines())}
         predicted = swept["switch/predicted"]["value"]
         print(f"| predicted switch of the agreement sweep | {predicted:.3f} | | |")
-        for link in ("people", "reward model on ranked pairs", "reward model on new people", "policy"):
+        for link in ("people", "reward model, ranked", "reward model, new", "policy"):
             switch = swept[f"switch/{link}"]
             name = f"switch of the {link}, within ±0.15"
             if switch["value"] is None:

@@ -7,6 +7,7 @@ use crate::loss::next_token_loss;
 use std::path::Path;
 use trimtab_engine::DropoutSeed;
 use trimtab_engine::forward::{Pass, Trace};
+use trimtab_engine::hooks::Hook;
 use trimtab_engine::lora::Adapter;
 use trimtab_engine::model::{Grads, Model, Trainable};
 use trimtab_engine::optim::{AdamW, clip_scale};
@@ -72,26 +73,22 @@ impl Learner {
         into: Option<&mut Grads>,
     ) -> Result<f64, Error> {
         let Self { model, grads, trace, .. } = self;
-        let grads = into.unwrap_or(grads);
-        let lengths: Vec<usize> = examples.iter().map(|e| e.tokens.len()).collect();
-        let mut loss = 0.0;
-        for group in groups(&lengths, pass_tokens) {
-            let pack = Pack::of(examples[group].iter().copied());
-            if pack.rows.is_empty() {
-                continue;
-            }
-            let pass = Pass { dropout, ..Pass::train(grads) };
-            model.forward(&pack.batch, trace, pass)?;
-            let at = LogProbRows { rows: &pack.rows, targets: &pack.targets, temperature: 1.0 };
-            let mut d_hidden = vec![0.0; trace.hidden.len()];
-            let d_logp = vec![(-1.0 / normaliser) as f32; pack.rows.len()];
-            let gradient = LogProbGradient { d_logp: &d_logp, d_entropy: &[] };
-            let logp = model.logprobs_backward(trace, at, gradient, &mut d_hidden, grads);
-            let logp: Vec<f64> = logp.into_iter().map(f64::from).collect();
-            loss += next_token_loss(&logp, normaliser).value;
-            model.backward(trace, &d_hidden, grads);
-        }
-        Ok(loss)
+        add_next_token((model, trace), into.unwrap_or(grads), examples, normaliser, pass_tokens, dropout, &[])
+    }
+
+    /// The same under hooks, through which the gradient goes too.
+    ///
+    /// # Errors
+    /// [`Error::Input`].
+    pub fn next_token_under(
+        &mut self,
+        hooks: &[Hook],
+        examples: &[&Example],
+        normaliser: f64,
+        pass_tokens: usize,
+    ) -> Result<f64, Error> {
+        let Self { model, grads, trace, .. } = self;
+        add_next_token((model, trace), grads, examples, normaliser, pass_tokens, DropoutSeed(None), hooks)
     }
 
     /// One optimiser step on the gradients gathered, which are then gone.
@@ -174,4 +171,35 @@ pub fn negative_log_likelihoods(
         }
     }
     Ok(out)
+}
+
+/// Adds the gradient of Σ −logp / `normaliser` over the examples' targets to `grads`.
+fn add_next_token(
+    (model, trace): (&Model, &mut Trace),
+    grads: &mut Grads,
+    examples: &[&Example],
+    normaliser: f64,
+    pass_tokens: usize,
+    dropout: DropoutSeed,
+    hooks: &[Hook],
+) -> Result<f64, Error> {
+    let lengths: Vec<usize> = examples.iter().map(|e| e.tokens.len()).collect();
+    let mut loss = 0.0;
+    for group in groups(&lengths, pass_tokens) {
+        let pack = Pack::of(examples[group].iter().copied());
+        if pack.rows.is_empty() {
+            continue;
+        }
+        let pass = Pass { dropout, hooks, ..Pass::train(grads) };
+        model.forward(&pack.batch, trace, pass)?;
+        let at = LogProbRows { rows: &pack.rows, targets: &pack.targets, temperature: 1.0 };
+        let mut d_hidden = vec![0.0; trace.hidden.len()];
+        let d_logp = vec![(-1.0 / normaliser) as f32; pack.rows.len()];
+        let gradient = LogProbGradient { d_logp: &d_logp, d_entropy: &[] };
+        let logp = model.logprobs_backward(trace, at, gradient, &mut d_hidden, grads);
+        let logp: Vec<f64> = logp.into_iter().map(f64::from).collect();
+        loss += next_token_loss(&logp, normaliser).value;
+        model.backward(trace, &d_hidden, grads);
+    }
+    Ok(loss)
 }

@@ -1,4 +1,4 @@
-//! `trimtab attack weights` through the binary: what it writes, that it continues, what it refuses.
+//! `trimtab attack weights` and `attack harden` through the binary: what they write, that they continue, what they refuse.
 
 #![allow(clippy::unwrap_used)] // helpers of tests, which clippy does not count as tests
 
@@ -112,4 +112,24 @@ fn an_attack_on_a_world_continues_and_gates() {
     run("killed").env("TRIMTAB_STOP_AFTER", "attack:2").assert().failure();
     run("killed").assert().success();
     assert_eq!(files("killed"), files("whole"));
+
+    // A hardened copy refuses more surely under ablation than the model did, and is the same every time.
+    let base = base.unwrap();
+    let harden = |model: &Path, out: &Path| {
+        let mut command = trimtab();
+        command.args(["attack", "harden"]).arg(model).arg("--world").arg(world.path("w/world.json"));
+        command.arg("--out").arg(out);
+        command
+    };
+    let done = harden(&base, &world.path("hard")).arg("--json").assert().success();
+    let printed: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+    let loss = |name: &str| printed["hardened"][name].as_f64().unwrap();
+    assert!(loss("ablated_last") < 0.5 * loss("ablated_first"), "{printed}");
+    harden(&base, &world.path("again")).assert().success();
+    let weights = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
+    assert!(
+        weights(&world.path("hard")) == weights(&world.path("again")) && weights(&world.path("hard")) != weights(&base)
+    );
+    refused(harden(&base, &base), &["holds the model"]);
+    refused(harden(Path::new("openai:http://127.0.0.1:1/v1#m"), &world.path("never")), &["no weights"]);
 }

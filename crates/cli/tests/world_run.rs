@@ -132,7 +132,7 @@ fn a_sweep_shares_what_its_setting_does_not_touch() {
     let evaluation = std::fs::read_to_string(all.join("seed-1/1/evaluation/metrics.jsonl")).unwrap();
     assert!(evaluation.contains("reward_prefers_belief/ranked_learned"), "{evaluation}");
     assert!(evaluation.contains("reward_prefers_belief/ranked_held_out"), "{evaluation}");
-    assert!(page.contains("reward model on ranked pairs") && page.contains("reward model on new people"));
+    assert!(page.contains("reward model, ranked") && page.contains("reward model, new"));
     for seed in ["seed-1", "seed-2"] {
         let read = |value: &str, file: &str| std::fs::read(all.join(seed).join(value).join(file)).unwrap();
         assert_eq!(read("1", "sample/samples.jsonl"), read("3", "sample/samples.jsonl"));

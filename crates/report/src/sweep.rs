@@ -29,8 +29,8 @@ pub struct SweepPoint {
 /// The links of the chain: label, colour, stage, metric.
 const CHAIN: [(&str, &str, &str, &str); 8] = [
     ("people", "base", "rank", "people_prefer_agreeing"),
-    ("reward model on ranked pairs", "ppo", "evaluation", "reward_prefers_belief/ranked_learned"),
-    ("reward model on new people", "other", "evaluation", "reward_prefers_belief/user"),
+    ("reward model, ranked", "ppo", "evaluation", "reward_prefers_belief/ranked_learned"),
+    ("reward model, new", "other", "evaluation", "reward_prefers_belief/user"),
     ("bare answers", "control", "evaluation", "reward_prefers_agreeing/user"),
     ("policy", "ptx", "evaluation", "wrong_belief_over_right/user/ppo_ptx"),
     ("of all answers", "control", "evaluation", "agrees_with_wrong_belief/user/ppo_ptx"),
@@ -38,8 +38,11 @@ const CHAIN: [(&str, &str, &str, &str); 8] = [
     ("third party", "control", "evaluation", "wrong_belief_over_right/third_party/ppo_ptx"),
 ];
 
+/// Links that stand in the table alone: in the chart they would hide the others.
+const TABLE_ONLY: [&str; 2] = ["bare answers", "of all answers"];
+
 /// The links that are expected to switch: they follow what people reward.
-const SWITCHING: [&str; 4] = ["people", "reward model on ranked pairs", "reward model on new people", "policy"];
+const SWITCHING: [&str; 4] = ["people", "reward model, ranked", "reward model, new", "policy"];
 
 /// Each link at each value, and where it switches, as metrics: `chain/LINK/VALUE`, `switch/LINK`, `seeds_that_switch/LINK` and
 /// `switch/predicted`.
@@ -67,25 +70,34 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
     let mut series = Vec::new();
     for (label, class, stage, metric) in CHAIN {
         let measured = link(points, stage, metric);
-        series.push(Series {
-            label: label.into(),
-            class,
-            points: measured
-                .iter()
-                // A t interval over few seeds may leave [0, 1]; the picture need not. The table has it whole.
-                .map(|(x, m)| Point {
-                    x: *x,
-                    y: m.value,
-                    interval: m.interval.as_ref().map(|i| [i.low.max(0.0), i.high.min(1.0)]),
-                })
-                .collect(),
-            reason: measured.iter().all(|(_, m)| m.value.is_none()).then(|| missing(points, stage, metric)),
-        });
-        rows.extend(measured.iter().map(|(x, m)| {
-            let seeds = Cell::number(format::count(m.n));
-            vec![Cell::text(label), Cell::number(format::number(*x)), Cell::measured(m, &Unit::Share), seeds]
-        }));
+        if !TABLE_ONLY.contains(&label) {
+            series.push(Series {
+                label: label.into(),
+                class,
+                points: measured
+                    .iter()
+                    // A t interval over few seeds may leave [0, 1]; the picture need not. The table has it whole.
+                    .map(|(x, m)| Point {
+                        x: *x,
+                        y: m.value,
+                        interval: m.interval.as_ref().map(|i| [i.low.max(0.0), i.high.min(1.0)]),
+                    })
+                    .collect(),
+                reason: measured.iter().all(|(_, m)| m.value.is_none()).then(|| missing(points, stage, metric)),
+            });
+        }
+        let mut row = vec![Cell::text(label)];
+        row.extend(measured.iter().map(|(_, m)| Cell::measured(m, &Unit::Share)));
+        let mut seeds: Vec<String> = measured.iter().map(|(_, m)| format::count(m.n)).collect();
+        seeds.dedup();
+        row.push(Cell::number(seeds.join(", ")));
+        rows.push(row);
     }
+    let values: std::collections::BTreeSet<u64> = points.iter().map(|p| p.value.to_bits()).collect();
+    let values: Vec<String> =
+        values.into_iter().map(|x| format!("{key} {}", format::number(f64::from_bits(x)))).collect();
+    let heads: Vec<&str> =
+        std::iter::once("link").chain(values.iter().map(String::as_str)).chain(std::iter::once("seeds")).collect();
     let (switches, planted) = (switches(points), predicted(points).value);
     let weight = Unit::Of("gold".into());
     let mut found = vec![vec![
@@ -96,7 +108,13 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
     ]];
     found.extend(switches.iter().map(|(label, (m, own))| {
         let of = format!("{own} of {}", format::count(m.n));
-        vec![Cell::text(*label), Cell::measured(m, &weight), Cell::number(of)]
+        let switch = match (m.value, m.interval) {
+            (Some(v), None) => {
+                Cell::number(format!("{}; no interval: drawn anew, some seeds have no switch", format::number(v)))
+            }
+            _ => Cell::measured(m, &weight),
+        };
+        vec![Cell::text(*label), switch, Cell::number(of)]
     }));
     let chart = Lines {
         across: key.to_owned(),
@@ -116,7 +134,7 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
     );
     body += &figure(
         &captioned("From people to policy", &lines(&chart)),
-        &table("Each link at each value", &["link", key, "mean over seeds, 95 % interval", "seeds"], &rows),
+        &table("Each link at each value: mean over seeds, 95 % interval", &heads, &rows),
     );
     body += &table(
         "Where agreement outweighs correctness",
@@ -131,15 +149,21 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
 }
 
 /// The first sentence.
-fn verdict(planted: Option<f64>, switches: &[(&str, (Measured, usize))]) -> String {
-    let of = |(label, (m, own)): &(&str, (Measured, usize))| match m.value {
+fn verdict(planted: Option<f64>, switches: &[(&'static str, (Measured, usize))]) -> String {
+    let whole = |label: &'static str| match label {
+        "reward model, ranked" => "reward model on the pairs that people ranked",
+        "reward model, new" => "reward model on new people",
+        other => other,
+    };
+    let of = |(label, (m, own)): &(&'static str, (Measured, usize))| match m.value {
         Some(v) => format!(
-            "the {label} switch{} at {} (each for itself in {own} of {} seeds)",
+            "the {} switch{} at {} (each for itself in {own} of {} seeds)",
+            whole(label),
             if *label == "people" { "" } else { "es" },
             format::number(v),
             format::count(m.n)
         ),
-        None => format!("the {label} show{} no switch", if *label == "people" { "" } else { "s" }),
+        None => format!("the {} show{} no switch", whole(label), if *label == "people" { "" } else { "s" }),
     };
     let found: Vec<String> = switches.iter().map(of).collect();
     let predicted = planted.map_or_else(

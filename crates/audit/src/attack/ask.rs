@@ -236,23 +236,28 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// What the model meets.
     pub fn activations(&self, prompts: &[Vec<u32>], positions: usize) -> Result<Vec<Vec<Vec<f32>>>, Error> {
-        let (model, config) = (self.model(), self.model().config());
-        let read = |layer| Hook { layer, at: At::All, action: Action::Read };
-        let hooks: Vec<Hook> = (0..config.num_hidden_layers).map(read).collect();
-        let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
-        let mut trace = Trace::default();
-        let mut out = vec![Vec::with_capacity(prompts.len()); config.num_hidden_layers];
-        for group in groups(&lengths, PASS_TOKENS) {
-            let mut batch = PackedBatch::new();
-            let ends: Vec<usize> = prompts[group].iter().map(|p| batch.push(p).end).collect();
-            model.forward(&batch, &mut trace, Pass { hooks: &hooks, ..Pass::read() })?;
-            for (layer, rows) in trace.reads.iter().enumerate() {
-                let width = config.hidden_size;
-                out[layer].extend(ends.iter().map(|end| rows[(end - positions) * width..end * width].to_vec()));
-            }
-        }
-        Ok(out)
+        activations(self.model(), prompts, positions)
     }
+}
+
+/// [`Subject::activations`] of any model of its shape.
+pub(super) fn activations(model: &Model, prompts: &[Vec<u32>], positions: usize) -> Result<Vec<Vec<Vec<f32>>>, Error> {
+    let config = model.config();
+    let read = |layer| Hook { layer, at: At::All, action: Action::Read };
+    let hooks: Vec<Hook> = (0..config.num_hidden_layers).map(read).collect();
+    let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
+    let mut trace = Trace::default();
+    let mut out = vec![Vec::with_capacity(prompts.len()); config.num_hidden_layers];
+    for group in groups(&lengths, PASS_TOKENS) {
+        let mut batch = PackedBatch::new();
+        let ends: Vec<usize> = prompts[group].iter().map(|p| batch.push(p).end).collect();
+        model.forward(&batch, &mut trace, Pass { hooks: &hooks, ..Pass::read() })?;
+        for (layer, rows) in trace.reads.iter().enumerate() {
+            let width = config.hidden_size;
+            out[layer].extend(ends.iter().map(|end| rows[(end - positions) * width..end * width].to_vec()));
+        }
+    }
+    Ok(out)
 }
 
 /// Mean loss of each example's targets under `hooks`, in nats per token.

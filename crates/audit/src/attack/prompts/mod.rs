@@ -23,6 +23,7 @@ mod technique;
 mod wording;
 
 pub use defence::{Defence, Guard, Shield};
+pub(super) use defence::{lessons, retained};
 pub use gcg::{Gcg, Goal, Space, Suffix, losses, search};
 pub use measure::{Beside, Prompts, Row, Told, measure};
 pub use record::Attempt;
