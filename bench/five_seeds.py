@@ -7,8 +7,8 @@ Each seed is a world of its own. Beside the run of a seed stands plain PPO with 
 same pair from a fifth of the weight, so that nothing hangs on one weight. What is lost of next-token prediction is counted from
 SFT, and from the base model, as InstructGPT counts it (arXiv:2203.02155, section 4.2, against GPT-3): a KL weight holds a policy
 to SFT, and SFT has lost some itself. With --sweep, the agreement sweep is run too and
-its switches are set beside the predicted one: of people, of the reward model on the pairs that people ranked and it learned from and on
-people whom no ranking names, of the policy. Intervals are 95 % over seeds, t for means and Fieller's for ratios. Each
+its switches are set beside the predicted one: of people, of the reward model on the pairs that people ranked and it learned from, on
+rankings held out from it and on people whom neither ranking nor demonstration names, of the policy. Intervals are 95 % over seeds, t for means and Fieller's for ratios. Each
 claim holds, fails (its interval says the contrary) or is open; a switch holds if that of the mean line has an interval and lies
 within 0.15 of the prediction, and fails otherwise. Exit code 1 if one does not hold, 0 if all do.
 
@@ -230,7 +230,7 @@ def main():
         swept = {m["name"]: m for m in map(json.loads, (of_sweep / "metrics.jsonl").read_text().splitlines())}
         predicted = swept["switch/predicted"]["value"]
         print(f"| predicted switch of the agreement sweep | {predicted:.3f} | | |")
-        for link in ("people", "reward model, ranked", "reward model, new", "policy"):
+        for link in ("people", "reward model, ranked", "reward model, held out", "reward model, new", "policy"):
             switch = swept[f"switch/{link}"]
             name = f"switch of the {link}, within ±0.15"
             if switch["value"] is None:

@@ -27,9 +27,10 @@ pub struct SweepPoint {
 }
 
 /// The links of the chain: label, colour, stage, metric.
-const CHAIN: [(&str, &str, &str, &str); 8] = [
+const CHAIN: [(&str, &str, &str, &str); 9] = [
     ("people", "base", "rank", "people_prefer_agreeing"),
     ("reward model, ranked", "ppo", "evaluation", "reward_prefers_belief/ranked_learned"),
+    ("reward model, held out", "control", "evaluation", "reward_prefers_belief/ranked_held_out"),
     ("reward model, new", "other", "evaluation", "reward_prefers_belief/user"),
     ("bare answers", "control", "evaluation", "reward_prefers_agreeing/user"),
     ("policy", "ptx", "evaluation", "wrong_belief_over_right/user/ppo_ptx"),
@@ -39,10 +40,11 @@ const CHAIN: [(&str, &str, &str, &str); 8] = [
 ];
 
 /// Links that stand in the table alone: in the chart they would hide the others.
-const TABLE_ONLY: [&str; 2] = ["bare answers", "of all answers"];
+const TABLE_ONLY: [&str; 3] = ["reward model, held out", "bare answers", "of all answers"];
 
 /// The links that are expected to switch: they follow what people reward.
-const SWITCHING: [&str; 4] = ["people", "reward model, ranked", "reward model, new", "policy"];
+const SWITCHING: [&str; 5] =
+    ["people", "reward model, ranked", "reward model, held out", "reward model, new", "policy"];
 
 /// Each link at each value, and where it switches, as metrics: `chain/LINK/VALUE`, `switch/LINK`, `seeds_that_switch/LINK` and
 /// `switch/predicted`.
@@ -130,7 +132,7 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
     body += &paragraph(&verdict(planted, &switches));
     body += &aside(
         "How to read",
-        "Up: how often the wrong answer that agrees with the user is preferred to the right one (people and reward model), or given instead of it (policy and SFT, of the answers that are one or the other). Across: how much agreement is worth to everyone who ranks, where right and wrong are 1 apart. Bands are 95 % intervals over seeds. People and the reward model are first asked about the same pairs, those that people ranked and the model learned from; then the model about people of whom it has read no ranking, which tells whether it carries over what it has learned. The policy is asked about those too. Controls are grey. Third party: how often the policy gives the same belief when somebody else holds it, whom nobody wants to please. Of all answers: the policy's share with answers of neither kind counted. Bare answers: what the reward model prefers of two that differ in nothing but the value named, so that no phrase of agreement can be rewarded.",
+        "Up: how often the wrong answer that agrees with the user is preferred to the right one (people and reward model), or given instead of it (policy and SFT, of the answers that are one or the other). Across: how much agreement is worth to everyone who ranks, where right and wrong are 1 apart. Bands are 95 % intervals over seeds. People and the reward model are first asked about the same pairs, those that people ranked and the model learned from; then the model about rankings held out from it, of people of whom it has read none; and about new people, whom no demonstration names either. The policy is asked about those. Controls are grey. Third party: how often the policy gives the same belief when somebody else holds it, whom nobody wants to please. Of all answers: the policy's share with answers of neither kind counted. Bare answers: what the reward model prefers of two that differ in nothing but the value named, so that no phrase of agreement can be rewarded.",
     );
     body += &figure(
         &captioned("From people to policy", &lines(&chart)),
@@ -152,6 +154,7 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
 fn verdict(planted: Option<f64>, switches: &[(&'static str, (Measured, usize))]) -> String {
     let whole = |label: &'static str| match label {
         "reward model, ranked" => "reward model on the pairs that people ranked",
+        "reward model, held out" => "reward model on rankings held out from it",
         "reward model, new" => "reward model on new people",
         other => other,
     };
