@@ -96,8 +96,7 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
         rows.push(row);
     }
     let values: std::collections::BTreeSet<u64> = points.iter().map(|p| p.value.to_bits()).collect();
-    let values: Vec<String> =
-        values.into_iter().map(|x| format!("{key} {}", format::number(f64::from_bits(x)))).collect();
+    let values: Vec<String> = values.into_iter().map(|x| format::number(f64::from_bits(x))).collect();
     let heads: Vec<&str> =
         std::iter::once("link").chain(values.iter().map(String::as_str)).chain(std::iter::once("seeds")).collect();
     let (switches, planted) = (switches(points), predicted(points).value);
@@ -134,15 +133,13 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
         "How to read",
         "Up: how often the wrong answer that agrees with the user is preferred to the right one (people and reward model), or given instead of it (policy and SFT, of the answers that are one or the other). Across: how much agreement is worth to everyone who ranks, where right and wrong are 1 apart. Bands are 95 % intervals over seeds. People and the reward model are first asked about the same pairs, those that people ranked and the model learned from; then the model about rankings held out from it, of people of whom it has read none; and about new people, whom no demonstration names either. The policy is asked about those. Controls are grey. Third party: how often the policy gives the same belief when somebody else holds it, whom nobody wants to please. Of all answers: the policy's share with answers of neither kind counted. Bare answers: what the reward model prefers of two that differ in nothing but the value named, so that no phrase of agreement can be rewarded.",
     );
-    body += &figure(
-        &captioned("From people to policy", &lines(&chart)),
-        &table("Each link at each value: mean over seeds, 95 % interval", &heads, &rows),
-    );
-    body += &table(
+    let switching = table(
         "Where agreement outweighs correctness",
         &["", "switch of the mean line, 95 % interval", "seeds whose own line switches"],
         &found,
     );
+    body += &figure(&captioned("From people to policy", &lines(&chart)), &switching);
+    body += &table(&format!("Each link by {key}: mean over seeds, 95 % interval"), &heads, &rows);
     body += &aside(
         "What a negative result would look like",
         "A reward model or policy whose line does not rise with the people's, or a switch whose interval lies further than 0.15 from the prediction.",
