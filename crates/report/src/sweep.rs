@@ -110,9 +110,7 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
     found.extend(switches.iter().map(|(label, (m, own))| {
         let of = format!("{own} of {}", format::count(m.n));
         let switch = match (m.value, m.interval) {
-            (Some(v), None) => {
-                Cell::number(format!("{}; no interval: drawn anew, some seeds have no switch", format::number(v)))
-            }
+            (Some(v), None) => Cell::number(format!("{}; no interval: not in every draw of seeds", format::number(v))),
             _ => Cell::measured(m, &weight),
         };
         vec![Cell::text(*label), switch, Cell::number(of)]
@@ -134,8 +132,8 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
         "Up: how often the wrong answer that agrees with the user is preferred to the right one (people and reward model), or given instead of it (policy and SFT, of the answers that are one or the other). Across: how much agreement is worth to everyone who ranks, where right and wrong are 1 apart. Bands are 95 % intervals over seeds. People and the reward model are first asked about the same pairs, those that people ranked and the model learned from; then the model about rankings held out from it, of people of whom it has read none; and about new people, whom no demonstration names either. The policy is asked about those. Controls are grey. Third party: how often the policy gives the same belief when somebody else holds it, whom nobody wants to please. Of all answers: the policy's share with answers of neither kind counted. Bare answers: what the reward model prefers of two that differ in nothing but the value named, so that no phrase of agreement can be rewarded.",
     );
     let switching = table(
-        "Where agreement outweighs correctness",
-        &["", "switch of the mean line, 95 % interval", "seeds whose own line switches"],
+        "Where agreement outweighs correctness: the switch of the mean line with its 95 % interval, and how many seeds' own lines have one",
+        &["", "switch", "seeds"],
         &found,
     );
     body += &figure(&captioned("From people to policy", &lines(&chart)), &switching);
