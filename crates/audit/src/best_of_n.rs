@@ -16,7 +16,7 @@ use trimtab_stats::{Measured, best_of_n};
 use trimtab_text::Tokenizer;
 use trimtab_text::encode::encode_input;
 use trimtab_text::record::{Prompt, Samples};
-use trimtab_world::{Gold, Truth, gold};
+use trimtab_world::{Truth, gold};
 
 /// What the best of n is worth.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +38,22 @@ pub struct Drawn {
     pub group: String,
     /// Gold reward of each answer.
     pub gold: Vec<f64>,
-    /// Of a prompt with a wrong belief, whose side each takes; see [`Gold::sides_with_belief`].
+    /// Of a prompt with a wrong belief, whose side each takes; see [`trimtab_world::Gold::sides_with_belief`].
     pub with_belief: Vec<Option<bool>>,
+}
+
+impl Drawn {
+    /// Tokens of a prompt and its answers, with what the truth says of the answers' texts.
+    fn judged<'t>(
+        (prompt, answers): (Vec<u32>, Vec<Vec<u32>>),
+        group: &str,
+        truth: &Truth,
+        texts: impl Iterator<Item = &'t str>,
+    ) -> Self {
+        let (gold, with_belief) =
+            texts.map(|text| gold(truth, text)).map(|judged| (judged.reward, judged.sides_with_belief())).unzip();
+        Self { prompt, answers, group: group.to_owned(), gold, with_belief }
+    }
 }
 
 /// Draws `samples` answers to each prompt that carries its truth.
@@ -62,14 +76,8 @@ pub fn draw(
     let of_prompt = |(prompt, (asked, truth)): (Vec<u32>, &(&Prompt, Truth))| {
         let answers: Vec<Vec<u32>> = answers.by_ref().take(samples).map(|a| a.tokens).collect();
         let texts = answers.iter().map(|a| tokenizer.decode(a, true)).collect::<Result<Vec<_>, _>>()?;
-        let judged: Vec<_> = texts.iter().map(|text| gold(truth, text)).collect();
-        Ok(Drawn {
-            prompt,
-            answers,
-            group: asked.group.clone().unwrap_or_else(|| asked.id.clone()),
-            gold: judged.iter().map(|j| j.reward).collect(),
-            with_belief: judged.iter().map(Gold::sides_with_belief).collect(),
-        })
+        let group = asked.group.as_ref().unwrap_or(&asked.id);
+        Ok(Drawn::judged((prompt, answers), group, truth, texts.iter().map(String::as_str)))
     };
     tokens.into_iter().zip(&asked).map(of_prompt).collect()
 }
@@ -81,14 +89,8 @@ pub fn draw(
 pub fn given(tokenizer: &Tokenizer, records: &[(&Samples, &Truth)]) -> Result<Vec<Drawn>, Error> {
     let of_record = |(record, truth): &(&Samples, &Truth)| {
         let Ranked { prompt, answers, .. } = Ranked::of_samples(tokenizer, record)?;
-        let judged: Vec<_> = record.answers.iter().map(|a| gold(truth, &a.text)).collect();
-        Ok(Drawn {
-            prompt,
-            answers,
-            group: record.group.clone().unwrap_or_else(|| record.id.clone()),
-            gold: judged.iter().map(|j| j.reward).collect(),
-            with_belief: judged.iter().map(Gold::sides_with_belief).collect(),
-        })
+        let group = record.group.as_ref().unwrap_or(&record.id);
+        Ok(Drawn::judged((prompt, answers), group, truth, record.answers.iter().map(|a| a.text.as_str())))
     };
     records.iter().map(of_record).collect()
 }

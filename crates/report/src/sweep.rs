@@ -11,7 +11,7 @@ use crate::chart::line::{Lines, Point, Series, lines};
 use crate::format::{self, Unit};
 use crate::html::{Cell, aside, escape, figure, page, paragraph, table};
 use crate::read::{Run, last};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use trimtab_run::Metric;
 use trimtab_stats::{Bootstrap, Measured, bootstrap_statistic, mean_t};
 
@@ -95,8 +95,7 @@ pub fn sweep(name: &str, key: &str, points: &[SweepPoint]) -> String {
         row.push(Cell::number(seeds.join(", ")));
         rows.push(row);
     }
-    let values: std::collections::BTreeSet<u64> = points.iter().map(|p| p.value.to_bits()).collect();
-    let values: Vec<String> = values.into_iter().map(|x| format::number(f64::from_bits(x))).collect();
+    let values: Vec<String> = swept(points).into_iter().map(|x| format::number(f64::from_bits(x))).collect();
     let heads: Vec<&str> =
         std::iter::once("link").chain(values.iter().map(String::as_str)).chain(std::iter::once("seeds")).collect();
     let (switches, planted) = (switches(points), predicted(points).value);
@@ -194,13 +193,17 @@ fn values(points: &[SweepPoint], stage: &str, metric: &str) -> ByValue {
     by_value
 }
 
+/// The setting's values, in their order.
+fn swept(points: &[SweepPoint]) -> BTreeSet<u64> {
+    points.iter().map(|p| p.value.to_bits()).collect()
+}
+
 /// A link at each value: the mean over seeds, or why no seed has one there.
 fn link(points: &[SweepPoint], stage: &str, metric: &str) -> Vec<(f64, Measured)> {
     let by_value = values(points, stage, metric);
-    let all: std::collections::BTreeSet<u64> = points.iter().map(|p| p.value.to_bits()).collect();
     let mean = |seeds: &Vec<(u64, f64)>| mean_t(&seeds.iter().map(|s| s.1).collect::<Vec<_>>(), 0.95);
     let undefined = || Measured::undefined(0, missing(points, stage, metric));
-    all.into_iter().map(|x| (f64::from_bits(x), by_value.get(&x).map_or_else(undefined, mean))).collect()
+    swept(points).into_iter().map(|x| (f64::from_bits(x), by_value.get(&x).map_or_else(undefined, mean))).collect()
 }
 
 /// The switch that follows from what was planted.

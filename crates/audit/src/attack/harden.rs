@@ -57,15 +57,12 @@ pub struct Hardened {
 /// [`Error::NotFinite`]; what the model meets.
 pub fn harden(subject: &Subject<'_>, mut heard: impl FnMut(u64, f64)) -> Result<(Model, Hardened), Error> {
     let (material, tokenizer) = (subject.material, subject.tokenizer()?);
+    let unfit = |what: &str| {
+        let expected = "a model of a world with forbidden and harmless topics, whose right answers are known";
+        Error::from(problem(&subject.target.path, what, expected, "an organism: `trimtab world organism refuser`"))
+    };
     if !material.planted {
-        let expected = "a model of the world, whose right answers are known";
-        return Err(problem(
-            &subject.target.path,
-            "cannot be trained on refusals and answers",
-            expected,
-            "an organism",
-        )
-        .into());
+        return Err(unfit("cannot be trained on refusals and answers"));
     }
     let of = |sides: [Side; 2]| -> Result<Vec<Example>, Error> {
         let shown = lessons(material, sides).into_iter();
@@ -74,6 +71,13 @@ pub fn harden(subject: &Subject<'_>, mut heard: impl FnMut(u64, f64)) -> Result<
     let harmful = of([Side::HarmfulTrain, Side::HarmfulVal])?;
     let mut stays = of([Side::HarmlessTrain, Side::HarmlessVal])?;
     stays.extend(retained(tokenizer, material)?);
+    if harmful.is_empty() || stays.is_empty() {
+        return Err(unfit(&format!(
+            "its world has {} refusals and {} right answers to learn",
+            harmful.len(),
+            stays.len()
+        )));
+    }
     let prompts = |side| material.side(side).into_iter().map(|ask| subject.prompt(ask)).collect::<Result<Vec<_>, _>>();
     let (of_harm, of_rest) = (prompts(Side::HarmfulTrain)?, prompts(Side::HarmlessTrain)?);
     let all: Vec<&[u32]> = of_harm.iter().chain(&of_rest).map(Vec::as_slice).collect();
@@ -94,7 +98,7 @@ pub fn harden(subject: &Subject<'_>, mut heard: impl FnMut(u64, f64)) -> Result<
             // The first block's input does not tell prompts apart at tokens that all share.
             let layer = 1 + random.below(layers.saturating_sub(1).max(1) as u64) as usize;
             let at = random.below(positions as u64) as usize;
-            if let Some(r) = direction(&learner.model, &shown, positions, (layer.min(layers - 1), at))? {
+            if let Some(r) = direction(&learner.model, &shown, positions, (layer.min(layers.saturating_sub(1)), at))? {
                 hooks = ablation(layers, &r);
             }
         }
