@@ -2,11 +2,12 @@
 
 use super::{FOLD, Kernels, Pack, Tile, pack_portable};
 use std::arch::x86_64::{
-    __m256, __m512, __mmask16, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_broadcast_ss,
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps, _mm512_castpd_ps,
-    _mm512_castps_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_mul_ps,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
+    __m256, __m256i, __m512, __mmask16, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_broadcast_ss,
+    _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_mul_ps,
+    _mm256_permute2f128_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_shuffle_ps,
+    _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
     _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
@@ -155,41 +156,115 @@ fn transpose16(r: &mut [__m512; 16]) {
     }
 }
 
+/// Mask of the first `count` of 8 lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn first8(count: usize) -> __m256i {
+    let lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(count.min(8) as i32), lane)
+}
+
 /// # Safety
 /// As the portable one, on a processor with AVX2; `stride` is a multiple of 8.
 #[target_feature(enable = "avx2")]
 unsafe fn pack_avx2(p: &Pack) {
-    if p.src.depth_stride != 1 {
+    if p.src.lane_stride != 1 && p.src.depth_stride != 1 {
         // SAFETY: the same promise.
         return unsafe { pack_portable(p) };
     }
-    for (q, lane) in (0..p.lanes).step_by(p.width).enumerate() {
-        let lanes = p.width.min(p.lanes - lane);
-        for part in (0..p.stride).step_by(8) {
-            let count = lanes.saturating_sub(part).min(8);
-            for d in (0..p.depth).step_by(8) {
-                let steps = (p.depth - d).min(8);
-                let mut r = [_mm256_setzero_ps(); 8];
-                // SAFETY: counts keep every access within the sizes that the caller promises.
-                unsafe {
-                    for i in 0..count {
-                        let src = p.src.at(lane + part + i, d).ptr;
-                        _mm_prefetch::<_MM_HINT_T1>(src.wrapping_add(p.ahead).cast());
-                        if steps == 8 {
-                            r[i] = _mm256_loadu_ps(src);
-                        } else {
-                            let mut row = [0.0f32; 8];
-                            std::ptr::copy_nonoverlapping(src, row.as_mut_ptr(), steps);
-                            r[i] = _mm256_loadu_ps(row.as_ptr());
-                        }
+    // SAFETY: masks and counts keep every access within the sizes that the caller promises.
+    unsafe {
+        if p.src.lane_stride == 1 {
+            // Step by step over all panels, so that memory is read in order.
+            for d in 0..p.depth {
+                let row = p.src.ptr.add(d * p.src.depth_stride);
+                let ahead = row.wrapping_add(AHEAD * p.src.depth_stride);
+                let mut dst = p.dst.add(d * p.stride);
+                let mut lane = 0;
+                while lane < p.lanes {
+                    _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(lane).cast());
+                    fetch_to_write(dst.wrapping_add(4 * p.stride));
+                    for part in (0..p.stride).step_by(8) {
+                        // Lanes between width and stride may hold anything: no tile reads them.
+                        let src = row.wrapping_add(lane + part);
+                        let left = p.lanes.saturating_sub(lane + part);
+                        let values =
+                            if left >= 8 { _mm256_loadu_ps(src) } else { _mm256_maskload_ps(src, first8(left)) };
+                        _mm256_storeu_ps(dst.add(part), values);
                     }
-                    transpose8(&mut r);
-                    let dst = p.dst.add(q * p.panel + d * p.stride + part);
-                    for (s, row) in r.iter().enumerate().take(steps) {
-                        _mm256_storeu_ps(dst.add(s * p.stride), *row);
+                    dst = dst.wrapping_add(p.panel);
+                    lane += p.width;
+                }
+            }
+            return;
+        }
+        for (q, lane) in (0..p.lanes).step_by(p.width).enumerate() {
+            let lanes = p.width.min(p.lanes - lane);
+            for part in (0..p.stride).step_by(8) {
+                let count = lanes.saturating_sub(part).min(8);
+                let src = p.src.ptr.wrapping_add((lane + part) * p.src.lane_stride);
+                let dst = p.dst.add(q * p.panel + part);
+                match count {
+                    8 => pack_transposed8::<8>(dst, p.stride, src, p.src.lane_stride, 8, p.depth, p.ahead),
+                    6 => pack_transposed8::<6>(dst, p.stride, src, p.src.lane_stride, 6, p.depth, p.ahead),
+                    _ => pack_transposed8::<0>(dst, p.stride, src, p.src.lane_stride, count, p.depth, p.ahead),
+                }
+            }
+        }
+    }
+}
+
+/// 8 lanes, the first `count` of them present, whose depth is contiguous, transposed 8 by 8. COUNT is `count`, or 0 if
+/// that is for the run to find.
+#[target_feature(enable = "avx2")]
+unsafe fn pack_transposed8<const COUNT: usize>(
+    dst: *mut f32,
+    stride: usize,
+    src: *const f32,
+    lane_stride: usize,
+    count: usize,
+    depth: usize,
+    ahead: usize,
+) {
+    let count = if COUNT > 0 { COUNT } else { count };
+    // SAFETY: masks and counts keep every access within the sizes that the caller promises.
+    unsafe {
+        let mut p = 0;
+        while p < depth {
+            let steps = (depth - p).min(8);
+            let mut r = [_mm256_setzero_ps(); 8];
+            if steps == 8 {
+                for i in 0..8 {
+                    if i < count {
+                        r[i] = _mm256_loadu_ps(src.add(i * lane_stride + p));
+                    }
+                }
+            } else {
+                let mask = first8(steps);
+                for i in 0..8 {
+                    if i < count {
+                        r[i] = _mm256_maskload_ps(src.add(i * lane_stride + p), mask);
                     }
                 }
             }
+            if p.is_multiple_of(16) {
+                for i in 0..count {
+                    _mm_prefetch::<_MM_HINT_T1>(src.wrapping_add(i * lane_stride + p + ahead).cast());
+                }
+            }
+            transpose8(&mut r);
+            if steps == 8 {
+                for i in 0..8 {
+                    _mm256_storeu_ps(dst.add((p + i) * stride), r[i]);
+                }
+            } else {
+                for i in 0..8 {
+                    if i < steps {
+                        _mm256_storeu_ps(dst.add((p + i) * stride), r[i]);
+                    }
+                }
+            }
+            p += 8;
         }
     }
 }
@@ -324,60 +399,106 @@ unsafe fn tile512<const ROWS: usize, const NV: usize>(t: &Tile) {
 /// As the portable one, on a processor with AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
 unsafe fn tile_avx2(t: &Tile) {
-    // SAFETY: the panels hold 8 and 16 values per step (lanes past the end are zero).
+    // SAFETY: the caller's promise, with the constant equal to the number of rows.
     unsafe {
-        let mut sum = [[_mm256_setzero_ps(); 2]; 6];
+        if t.cols > 8 {
+            match t.rows {
+                1 => tile256::<1, 2>(t),
+                2 => tile256::<2, 2>(t),
+                3 => tile256::<3, 2>(t),
+                4 => tile256::<4, 2>(t),
+                5 => tile256::<5, 2>(t),
+                _ => tile256::<6, 2>(t),
+            }
+        } else {
+            match t.rows {
+                1..=2 => tile256::<2, 1>(t),
+                3..=4 => tile256::<4, 1>(t),
+                _ => tile256::<6, 1>(t),
+            }
+        }
+    }
+}
+
+/// Adds one step of depth to the tile.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn step256<const ROWS: usize, const NV: usize>(acc: &mut [[__m256; NV]; ROWS], a: *const f32, b: *const f32) {
+    // SAFETY: the panels hold 8 and 16 values here.
+    unsafe {
+        let mut bv = [_mm256_setzero_ps(); NV];
+        for v in 0..NV {
+            bv[v] = _mm256_loadu_ps(b.add(8 * v));
+        }
+        for i in 0..ROWS {
+            let ai = _mm256_broadcast_ss(&*a.add(i));
+            for v in 0..NV {
+                acc[i][v] = _mm256_fmadd_ps(ai, bv[v], acc[i][v]);
+            }
+        }
+    }
+}
+
+/// ROWS rows (t.rows of them are stored) by NV vectors of columns.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn tile256<const ROWS: usize, const NV: usize>(t: &Tile) {
+    // SAFETY: the panels hold 8 and 16 values per step; masks keep C's accesses within its rows and columns.
+    unsafe {
+        let mut sum = [[_mm256_setzero_ps(); NV]; ROWS];
         let (mut a, mut b) = (t.a, t.b);
         for start in (0..t.depth).step_by(FOLD) {
-            let mut acc = [[_mm256_setzero_ps(); 2]; 6];
-            for _ in start..t.depth.min(start + FOLD) {
-                let b0 = _mm256_loadu_ps(b);
-                let b1 = _mm256_loadu_ps(b.add(8));
-                for i in 0..6 {
-                    let ai = _mm256_broadcast_ss(&*a.add(i));
-                    acc[i][0] = _mm256_fmadd_ps(ai, b0, acc[i][0]);
-                    acc[i][1] = _mm256_fmadd_ps(ai, b1, acc[i][1]);
+            let mut acc = [[_mm256_setzero_ps(); NV]; ROWS];
+            let end = t.depth.min(start + FOLD);
+            let fetches = start / 2..t.prefetch.len().min(end / 2).max(start / 2);
+            for i in fetches.clone() {
+                if i < t.to_write {
+                    fetch_to_write(t.prefetch[i]);
+                } else {
+                    _mm_prefetch::<_MM_HINT_T1>(t.prefetch[i].cast());
                 }
+                step256(&mut acc, a, b);
+                step256(&mut acc, a.add(8), b.add(16));
+                a = a.add(16);
+                b = b.add(32);
+            }
+            let left = end - start - 2 * fetches.len();
+            for _ in 0..left / 2 {
+                step256(&mut acc, a, b);
+                step256(&mut acc, a.add(8), b.add(16));
+                a = a.add(16);
+                b = b.add(32);
+            }
+            if left % 2 == 1 {
+                step256(&mut acc, a, b);
                 a = a.add(8);
                 b = b.add(16);
             }
-            for i in 0..6 {
-                for v in 0..2 {
+            for i in 0..ROWS {
+                for v in 0..NV {
                     sum[i][v] = _mm256_add_ps(sum[i][v], acc[i][v]);
                 }
             }
         }
-        store_avx2(t, &sum);
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn store_avx2(t: &Tile, acc: &[[__m256; 2]; 6]) {
-    // SAFETY: whole rows are stored in place, part rows through a buffer of 16 values.
-    unsafe {
         let alpha = _mm256_set1_ps(t.alpha);
         let beta = _mm256_set1_ps(t.beta);
-        for i in 0..6 {
-            if i >= t.rows {
-                break;
-            }
-            let c = t.c.add(i * t.c_stride);
-            if t.cols == 16 {
-                for v in 0..2 {
-                    let mut value = _mm256_mul_ps(alpha, acc[i][v]);
-                    if t.beta != 0.0 {
-                        value = _mm256_fmadd_ps(beta, _mm256_loadu_ps(c.add(8 * v)), value);
+        for i in 0..ROWS {
+            if i < t.rows {
+                for v in 0..NV {
+                    let c = t.c.wrapping_add(i * t.c_stride + 8 * v);
+                    let mut value = _mm256_mul_ps(alpha, sum[i][v]);
+                    let here = t.cols - 8 * v;
+                    if here >= 8 {
+                        if t.beta != 0.0 {
+                            value = _mm256_fmadd_ps(beta, _mm256_loadu_ps(c), value);
+                        }
+                        _mm256_storeu_ps(c, value);
+                    } else {
+                        let mask = first8(here);
+                        if t.beta != 0.0 {
+                            value = _mm256_fmadd_ps(beta, _mm256_maskload_ps(c, mask), value);
+                        }
+                        _mm256_maskstore_ps(c, mask, value);
                     }
-                    _mm256_storeu_ps(c.add(8 * v), value);
-                }
-            } else {
-                let mut part = [0.0f32; 16];
-                _mm256_storeu_ps(part.as_mut_ptr(), _mm256_mul_ps(alpha, acc[i][0]));
-                _mm256_storeu_ps(part.as_mut_ptr().add(8), _mm256_mul_ps(alpha, acc[i][1]));
-                for j in 0..t.cols {
-                    let value = part[j];
-                    *c.add(j) = if t.beta == 0.0 { value } else { t.beta.mul_add(*c.add(j), value) };
                 }
             }
         }
