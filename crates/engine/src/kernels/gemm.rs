@@ -297,6 +297,8 @@ impl Job<'_> {
                 });
             }
             let tiles = piece.shared.len() * piece.count;
+            // A list for a few steps costs more than it spares, and so short a sum is mostly one of small matrices in cache.
+            let fetches = len >= FOLD;
             let mut source = if start + len < to {
                 Fetch::new(src, piece.first * width, lanes(piece), start + len, depth.min(to - start - len), tiles)
             } else if let Some(next) = next {
@@ -316,7 +318,7 @@ impl Job<'_> {
                     let c = p.c.wrapping_add(row * p.c_stride + col);
                     // This tile's corner of C comes first, then its share of the next shared panel, then of the source.
                     let mut fetched = 0;
-                    for i in 0..height {
+                    for i in 0..if fetches { height } else { 0 } {
                         let row = c.wrapping_add(i * p.c_stride);
                         let end = row.wrapping_add(breadth);
                         let mut line = row.wrapping_byte_sub(row as usize % 64);
@@ -327,7 +329,7 @@ impl Job<'_> {
                         }
                     }
                     let to_write = fetched;
-                    if s + 1 < piece.shared.end {
+                    if fetches && s + 1 < piece.shared.end {
                         let lines = (len * shared_stride / 16).div_ceil(piece.count).min(len / 2 - fetched);
                         let next = shared.wrapping_add(panel_len(len, shared_stride) + i * lines * 16);
                         for (l, slot) in list[fetched..fetched + lines].iter_mut().enumerate() {
@@ -335,7 +337,9 @@ impl Job<'_> {
                         }
                         fetched += lines;
                     }
-                    fetched += source.take(&mut list[fetched..len / 2]);
+                    if fetches {
+                        fetched += source.take(&mut list[fetched..len / 2]);
+                    }
                     let private = private.wrapping_add(i * panel_len(len, private_stride));
                     let (a, b) = if share_b { (private, shared) } else { (shared, private) };
                     // SAFETY: both panels are packed, and this thread claimed these rows or columns of C.
