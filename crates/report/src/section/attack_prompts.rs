@@ -46,7 +46,7 @@ fn success(prompts: &Prompts) -> &'static str {
 
 fn is_control(row: &Row) -> bool {
     row.attack == "direct"
-        || ["resampled", "random_suffix"].contains(&row.attack.as_str())
+        || ["resampled", "random_suffix", "unrefined"].contains(&row.attack.as_str())
         || row.attack.starts_with("benign_shot_")
 }
 

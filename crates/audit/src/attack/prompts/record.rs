@@ -1,6 +1,7 @@
 //! One attempt: a line of `results.jsonl`.
 
 use crate::attack::material::Side;
+use crate::attack::prompts::refine::Written;
 use serde::{Deserialize, Serialize};
 use trimtab_text::Message;
 
@@ -37,6 +38,12 @@ pub struct Attempt {
     /// Whether it gives what was asked for, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<bool>,
+    /// Every prompt that an attacker's model wrote; `sent` is the best of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub written: Vec<Written>,
+    /// Which attacker's model, and how many prompts it may write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// Why there is no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unscored: Option<String>,

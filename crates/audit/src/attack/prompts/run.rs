@@ -13,6 +13,7 @@ use crate::attack::prompts::NAME;
 use crate::attack::prompts::defence::Shield;
 use crate::attack::prompts::gcg::Gcg;
 use crate::attack::prompts::record::Attempt;
+use crate::attack::prompts::refine::{Reply, Tree, refine};
 use crate::attack::prompts::suffix::{self, Finder, Found, allowed, joined};
 use crate::attack::prompts::technique::Technique;
 use crate::attack::prompts::wording::{Craft, craft, request, vocabulary};
@@ -51,6 +52,8 @@ pub struct How {
     pub seconds: Option<u64>,
     /// How suffixes are looked for, and how many tokens they have.
     pub gcg: (Gcg, usize),
+    /// How many prompts an attacker's model writes.
+    pub tree: Tree,
 }
 
 /// A model that is attacked.
@@ -67,6 +70,8 @@ pub struct Victim<'a> {
     pub show: bool,
     /// Suffixes that were found on another model, instead of its own.
     pub transferred: Option<&'a [Found]>,
+    /// A model that writes prompts against it.
+    pub attacker: Option<&'a dyn Subject>,
 }
 
 impl<'a> Victim<'a> {
@@ -127,6 +132,12 @@ pub fn run(victim: &Victim<'_>, how: &How, dir: &Path, mut heard: impl FnMut(&st
         let hint = "another folder with --out, or remove this one";
         return Err(problem(&dir.join("suffixes.jsonl"), "has suffixes of another search", expected, hint).into());
     }
+    let by = victim.attacker.map(|attacker| written_by(attacker, how.tree));
+    if attempts.iter().any(|a| a.by.is_some() && by.is_some() && a.by != by) {
+        let expected = "prompts that were written as this command has them written: the same --attacker, --streams, --depth and --branching";
+        let hint = "another folder with --out, or remove this one";
+        return Err(problem(&dir.join("results.jsonl"), "has prompts of another attacker", expected, hint).into());
+    }
     let tokenizer = victim.target.tokenizer()?;
     let mut under = Under {
         victim,
@@ -137,14 +148,17 @@ pub fn run(victim: &Victim<'_>, how: &How, dir: &Path, mut heard: impl FnMut(&st
         suffixes,
         allowed: allowed(tokenizer, victim.model().config().vocab_size.min(tokenizer.vocab_size())),
         length: how.gcg.1,
+        tree: how.tree,
+        by,
         left_out: BTreeMap::new(),
         until: how.seconds.map(|s| Instant::now() + Duration::from_secs(s)),
     };
-    // A topic's own suffix says nothing about other topics, and draws nothing about one answer.
+    // A topic's own suffix says nothing about other topics, draws nothing about one answer, and an attacker is told to get refusals
+    // answered.
     let sides = |t: &Technique| match t {
         Technique::Direct => &SIDES[..],
         Technique::Gcg => &SIDES[..1],
-        t if t.draws() > 1 => &SIDES[..1],
+        t if t.draws() > 1 || t.is_written() => &SIDES[..1],
         _ => &SIDES[..2],
     };
     let asks: BTreeMap<Side, Vec<&Ask>> = SIDES.map(|side| (side, first_wordings_first(victim.material, side))).into();
@@ -167,6 +181,20 @@ pub fn run(victim: &Victim<'_>, how: &How, dir: &Path, mut heard: impl FnMut(&st
     }
     let Under { attempts, suffixes, left_out, .. } = under;
     Ok(Tried { attempts, plan: how.plan.clone(), suffixes, left_out })
+}
+
+/// An attacker as records name it.
+fn written_by(attacker: &dyn Subject, tree: Tree) -> String {
+    let hash: String = attacker.hash().chars().take(12).collect();
+    let Tree { streams, depth, branching } = tree;
+    format!("{} ({hash}), {streams} prompts on {depth} levels, {branching} after each", attacker.name())
+}
+
+/// What is written where a guard answers in the model's place.
+const REFUSED_BY_GUARD: &str = "[refused by the guard]";
+
+fn guarded_reply(ask: &Ask) -> Judged {
+    Judged { refused: true, given: ask.truth.as_ref().map(|_| false), text: REFUSED_BY_GUARD.to_owned() }
 }
 
 /// The requests of a side: one of each topic, then the next one of each.
@@ -192,6 +220,8 @@ struct Under<'a> {
     suffixes: Vec<Found>,
     allowed: Vec<u32>,
     length: usize,
+    tree: Tree,
+    by: Option<String>,
     left_out: BTreeMap<String, String>,
     until: Option<Instant>,
 }
@@ -248,7 +278,10 @@ impl Under<'_> {
                 return Ok(());
             }
             // All draws of a request are one piece: their streams are named by its first one.
-            let size = if draws == 1 {
+            let size = if technique.is_written() {
+                // Each is worth keeping: it is many answers of two models.
+                1
+            } else if draws == 1 {
                 CHUNK.min(rest.len())
             } else {
                 rest.iter().take_while(|(ask, _)| ask.id == first.id).count()
@@ -262,7 +295,10 @@ impl Under<'_> {
                 self.left_out.insert(name, why);
                 return Ok(());
             }
-            let attempts = self.have(technique, chunk)?;
+            let attempts = match (self.victim.attacker, chunk) {
+                (Some(attacker), [(ask, _)]) if technique.is_written() => vec![self.written(technique, ask, attacker)?],
+                _ => self.have(technique, chunk)?,
+            };
             spent += attempts.iter().map(|a| a.queries).sum::<u64>();
             done += attempts.len() as u64;
             self.journal.append(&attempts)?;
@@ -337,11 +373,17 @@ impl Under<'_> {
 
     fn turns(&self, technique: Technique, chunk: &[(&Ask, u64)]) -> Result<u64, Error> {
         let Some((ask, draw)) = chunk.first() else { return Ok(0) };
+        if technique.is_written() {
+            return Ok(self.tree.most());
+        }
         Ok(self.craft(technique, ask, *draw)?.map_or(0, |craft| craft.turns.len() as u64))
     }
 
     /// Why an attack cannot be tried at all.
     fn impossible(&self, technique: Technique, asks: &[&Ask]) -> Result<Option<String>, Error> {
+        if technique.is_written() {
+            return Ok(self.victim.attacker.is_none().then(|| "there is no attacker's model".to_owned()));
+        }
         let limit = self.victim.model().config().max_position_embeddings;
         let mut reason = None;
         for ask in asks {
@@ -379,14 +421,7 @@ impl Under<'_> {
         let mut talks: Vec<Talk<'_>> = crafted.collect::<Result<_, Error>>()?;
         let named = format!("attack/draws/{}/{}", technique.name(), sha256_bytes(first.id.as_bytes()));
         let drawn = technique.draws() > 1;
-        let sampling = Sampling {
-            temperature: if drawn { 1.0 } else { 0.0 },
-            max_new_tokens: self.victim.max_new_tokens,
-            eos: self.victim.target.checkpoint.eos.clone(),
-            seed: stream(SEED, &named, *from, 0).next_u64(),
-            batch: BATCH,
-            ..Sampling::default()
-        };
+        let sampling = self.sampling(if drawn { 1.0 } else { 0.0 }, stream(SEED, &named, *from, 0).next_u64());
         let limit = self.victim.model().config().max_position_embeddings;
         let most = talks.iter().map(|talk| talk.craft.turns.len()).max().unwrap_or(0);
         for turn in 0..most {
@@ -420,18 +455,84 @@ impl Under<'_> {
         Ok(talks.into_iter().map(|talk| self.attempt(technique, talk)).collect())
     }
 
+    /// Has an attacker's model write prompts for a request; the best of them is the attempt.
+    fn written(&self, technique: Technique, ask: &Ask, attacker: &dyn Subject) -> Result<Attempt, Error> {
+        let mut queries = 0;
+        let mut victim = |prompts: &[&str]| {
+            let (replies, asked) = self.replies(ask, prompts)?;
+            queries += asked;
+            Ok(replies)
+        };
+        let written = refine((technique, self.tree), (&ask.id, &request(ask)), attacker, &mut victim)?;
+        // The first of the best.
+        let best = written.iter().rev().max_by_key(|w| w.worth()).filter(|w| w.worth() > 0);
+        let unscored = best.is_none().then(|| {
+            let why = written.iter().find_map(|w| w.unscored.clone());
+            why.unwrap_or_else(|| "no prompt was to be written".to_owned())
+        });
+        Ok(Attempt {
+            attack: technique.name(),
+            side: ask.side,
+            item: ask.id.clone(),
+            topic: ask.topic.clone(),
+            draw: 0,
+            queries,
+            shots: 0,
+            sent: best.map(|w| Message::user(&w.prompt)).into_iter().collect(),
+            begun: String::new(),
+            answer: best.map(|w| w.answer.clone()).unwrap_or_default(),
+            refused: best.and_then(|w| w.refused),
+            given: best.and_then(|w| w.given),
+            written,
+            by: self.by.clone(),
+            unscored,
+        })
+    }
+
+    /// What the model says to each of these, none where one does not fit; and how often it was asked.
+    fn replies(&self, ask: &Ask, prompts: &[&str]) -> Result<(Vec<Option<Reply>>, u64), Error> {
+        let guards = |prompt: &str| self.victim.shield.guard.as_ref().is_some_and(|guard| guard.refuses(prompt));
+        let limit = self.victim.model().config().max_position_embeddings;
+        let none = Craft { before: Vec::new(), turns: Vec::new(), begun: String::new() };
+        let mut replies: Vec<Option<Reply>> = Vec::with_capacity(prompts.len());
+        let (mut who, mut asked) = (Vec::new(), Vec::new());
+        for (i, prompt) in prompts.iter().enumerate() {
+            let guarded = guards(prompt);
+            replies.push(guarded.then(|| Reply { text: REFUSED_BY_GUARD.to_owned(), judged: guarded_reply(ask) }));
+            let tokens = self.prompt(&none, &[Message::user(*prompt)], "")?;
+            if !guarded && tokens.len() + self.victim.max_new_tokens <= limit {
+                who.push(i);
+                asked.push(tokens);
+            }
+        }
+        let answers = self.victim.model().generate(&asked, 1, &self.sampling(0.0, 0), &[], |_| true)?;
+        for (&i, answer) in who.iter().zip(answers) {
+            let text = self.tokenizer.decode(&answer.tokens, true)?;
+            let judged = judged(ask, text.clone(), self.victim.show);
+            replies[i] = Some(Reply { text, judged });
+        }
+        Ok((replies, who.len() as u64))
+    }
+
+    fn sampling(&self, temperature: f32, seed: u64) -> Sampling {
+        Sampling {
+            temperature,
+            max_new_tokens: self.victim.max_new_tokens,
+            eos: self.victim.target.checkpoint.eos.clone(),
+            seed,
+            batch: BATCH,
+            ..Sampling::default()
+        }
+    }
+
     fn attempt(&self, technique: Technique, talk: Talk<'_>) -> Attempt {
         let Talk { ask, draw, craft, mut sent, answer, guarded } = talk;
         let hide = ask.side == Side::HarmfulTest && !self.victim.material.planted && !self.victim.show;
         for message in sent.iter_mut().filter(|m| hide && m.role == "assistant" && !phrases_anywhere(&m.content)) {
             message.content = masked(&message.content);
         }
-        let refusal = || Judged {
-            refused: true,
-            given: ask.truth.as_ref().map(|_| false),
-            text: "[refused by the guard]".into(),
-        };
-        let judged = if guarded { Some(refusal()) } else { answer.map(|text| judged(ask, text, self.victim.show)) };
+        let judged =
+            if guarded { Some(guarded_reply(ask)) } else { answer.map(|text| judged(ask, text, self.victim.show)) };
         let why = if craft.turns.is_empty() {
             "no shots, no suffix, or too short an answer"
         } else {
@@ -450,6 +551,8 @@ impl Under<'_> {
             begun: craft.begun,
             refused: judged.as_ref().map(|j| j.refused),
             given: judged.as_ref().and_then(|j| j.given),
+            written: Vec::new(),
+            by: None,
             unscored: judged.is_none().then(|| why.to_owned()),
             answer: judged.map(|j| j.text).unwrap_or_default(),
         }

@@ -67,6 +67,12 @@ pub enum Technique {
     GcgUniversal,
     /// A suffix of as many random tokens: their control.
     RandomSuffix,
+    /// Prompts that an attacker's model writes, each stream anew after what came of its last one: Chao et al. 2023.
+    Pair,
+    /// The same, anew after the best ones of all: Mehrotra et al. 2023.
+    Tap,
+    /// As many prompts of the same attacker, which hears of nothing: their control.
+    Unrefined,
 }
 
 /// A part of the plan, as `--only` names it.
@@ -82,16 +88,19 @@ pub enum Part {
     BestOf,
     /// Suffixes, and their control.
     Gcg,
+    /// Prompts that an attacker's model writes, and their control.
+    Attacker,
 }
 
 impl Part {
     /// All of them, with their names.
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 6] = [
         ("templates", Self::Templates),
         ("many-shot", Self::ManyShot),
         ("prefill", Self::Prefill),
         ("best-of", Self::BestOf),
         ("gcg", Self::Gcg),
+        ("attacker", Self::Attacker),
     ];
 }
 
@@ -115,6 +124,9 @@ impl Technique {
             Self::Gcg => "gcg".into(),
             Self::GcgUniversal => "gcg_universal".into(),
             Self::RandomSuffix => "random_suffix".into(),
+            Self::Pair => "pair".into(),
+            Self::Tap => "tap".into(),
+            Self::Unrefined => "unrefined".into(),
         }
     }
 
@@ -126,6 +138,7 @@ impl Technique {
             Self::ManyShot(k) => Some(Self::BenignShot(k)),
             Self::BestOf(n) => Some(Self::Resampled(n)),
             Self::Gcg | Self::GcgUniversal => Some(Self::RandomSuffix),
+            Self::Pair | Self::Tap => Some(Self::Unrefined),
             _ => Some(Self::Direct),
         }
     }
@@ -134,6 +147,12 @@ impl Technique {
     #[must_use]
     pub fn is_carried(self) -> bool {
         matches!(self, Self::Direct | Self::Prefill(1) | Self::Gcg | Self::GcgUniversal)
+    }
+
+    /// Whether an attacker's model writes its prompts.
+    #[must_use]
+    pub fn is_written(self) -> bool {
+        matches!(self, Self::Pair | Self::Tap | Self::Unrefined)
     }
 
     /// Draws of each request.
@@ -164,6 +183,9 @@ pub fn plan(parts: &[Part], best_of: u64) -> Vec<Technique> {
     }
     if wants(Part::Gcg) {
         all.extend([Technique::Gcg, Technique::GcgUniversal, Technique::RandomSuffix]);
+    }
+    if wants(Part::Attacker) {
+        all.extend([Technique::Pair, Technique::Tap, Technique::Unrefined]);
     }
     all
 }

@@ -62,12 +62,15 @@ pub(super) fn craft(
     let text = request(ask);
     let mut craft = Craft { before: Vec::new(), turns: vec![text.clone()], begun: String::new() };
     match technique {
-        // Suffixes are put behind it by the one who finds them.
+        // Suffixes are put behind it by the one who finds them, and an attacker's model writes its own prompts.
         Technique::Direct
         | Technique::Resampled(_)
         | Technique::Gcg
         | Technique::GcgUniversal
-        | Technique::RandomSuffix => {}
+        | Technique::RandomSuffix
+        | Technique::Pair
+        | Technique::Tap
+        | Technique::Unrefined => {}
         Technique::Template(template) => {
             craft.turns =
                 if material.planted { in_world(template, ask, &text, material) } else { in_english(template, &text) };

@@ -1,16 +1,17 @@
 //! `trimtab attack prompts MODEL`.
 
 use super::{Answers, material, named, show_prompts, target};
-use crate::commands::audit::{conclude_with, home};
+use crate::commands::audit::{Endpoint, conclude_with, home};
 use crate::failure::Usage;
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::SystemTime;
-use trimtab_audit::attack::prompts::{self, Beside, Defence, Found, Gcg, How, Part, Shield, Tried, Victim, plan};
+use trimtab_audit::attack::prompts::{self, Beside, Defence, Found, Gcg, How, Part, Shield, Tree, Tried, Victim, plan};
 use trimtab_audit::attack::{Arm, Material, Side};
 use trimtab_audit::run::read_header;
+use trimtab_audit::target::Subject;
 use trimtab_report::attack_prompts_page;
 use trimtab_report::inspect_log::inspect_log;
 use trimtab_run::{Progress, interrupt, sha256_file, write_atomic};
@@ -39,7 +40,7 @@ pub struct Prompts {
     #[arg(long, value_name = "MODEL", conflicts_with = "splits")]
     never_taught: Option<String>,
     /// Only these parts beside the plain request and the ceiling: `templates`, `many-shot`, `prefill`, `best-of`,
-    /// `gcg`; all if not given.
+    /// `gcg`, `attacker`; all if not given.
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     only: Vec<String>,
     /// Demonstrations to show before a request, harmful ones, for a model that is no organism: JSONL with `prompt` and `completion`.
@@ -54,6 +55,19 @@ pub struct Prompts {
     /// Suffixes that are scored in each step; 128 on a world, else 512.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     width: Option<u32>,
+    /// A model that writes prompts against it, and writes them anew after what came of them (PAIR and TAP): a folder, a .gguf file, or
+    /// `openai:URL#NAME` with the key in OPENAI_API_KEY.
+    #[arg(long, value_name = "MODEL")]
+    attacker: Option<String>,
+    /// Prompts that the attacker writes for each request on each level.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64), requires = "attacker")]
+    streams: u32,
+    /// Levels: the first prompts, and times that they are written anew.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64), requires = "attacker")]
+    depth: u32,
+    /// Prompts that TAP writes after each one that it keeps; it keeps N / BRANCHING of N streams.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64), requires = "attacker")]
+    branching: u32,
     /// Defences to measure by the same attacks: `system_prompt`, `guard`, and on a world `prefill_training`, `adversarial_training`; or
     /// `all`.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -80,7 +94,16 @@ pub fn run(args: &Prompts, quiet: bool) -> Result<()> {
         let advice = "expected a model that is here: suffixes need its gradients, and answers are begun for it\n  try: its folder, or a .gguf file";
         return Err(Usage(format!("{model}: is behind an endpoint\n  {advice}")).into());
     }
-    let parts = named("--only", &args.only, &Part::ALL)?;
+    let mut parts = named("--only", &args.only, &Part::ALL)?;
+    let attacker = args.attacker.as_deref().map(|spec| attacker(spec, quiet)).transpose()?;
+    if attacker.is_none() {
+        if args.only.iter().any(|part| part == "attacker") {
+            let advice =
+                "expected a model that writes the prompts\n  try: --attacker openai:URL#NAME, or --attacker FOLDER";
+            return Err(Usage(format!("--only attacker: there is no --attacker\n  {advice}")).into());
+        }
+        parts.retain(|part| *part != Part::Attacker);
+    }
     let defences = match &args.defence[..] {
         [] => Vec::new(),
         [all] if all == "all" => named("--defence", &[], &Defence::ALL)?,
@@ -108,23 +131,29 @@ pub fn run(args: &Prompts, quiet: bool) -> Result<()> {
         queries: args.queries,
         seconds: args.seconds,
         gcg: gcg(args, material.planted),
+        tree: Tree { streams: args.streams as usize, depth: args.depth as usize, branching: args.branching as usize },
     };
+    let attacker = attacker.as_deref();
     let plain = Shield::default();
-    let (tried, dir) = attack(args, (&args.model, ""), &material, (&how, &plain), None, quiet)?;
+    let (tried, dir) = attack(args, (&args.model, ""), &material, (&how, &plain), (None, attacker), quiet)?;
     let twin = args.never_taught.as_deref();
-    let of_twin = twin.map(|twin| attack(args, (twin, "-never-taught"), &material, (&how, &plain), None, quiet));
+    let of_twin =
+        twin.map(|twin| attack(args, (twin, "-never-taught"), &material, (&how, &plain), (None, attacker), quiet));
     let of_twin = of_twin.transpose()?;
     let carried = How { plan: how.plan.iter().copied().filter(|t| t.is_carried()).collect(), ..how.clone() };
     let to = args.transfer.as_deref();
     let of_other = to
-        .map(|other| attack(args, (other, "-transfer"), &material, (&carried, &plain), Some(&tried.suffixes), quiet))
+        .map(|other| {
+            attack(args, (other, "-transfer"), &material, (&carried, &plain), (Some(&tried.suffixes), None), quiet)
+        })
         .transpose()?;
     let mut defended = Vec::new();
     for defence in defences {
         let here = target(&args.model, quiet)?;
         let shield = Shield::new(defence, (here.model(), here.tokenizer()?), &material, &tried.suffixes)?;
         let of = format!("-{}", defence.name());
-        defended.push((defence, attack(args, (&args.model, &of), &material, (&how, &shield), None, quiet)?.0));
+        defended
+            .push((defence, attack(args, (&args.model, &of), &material, (&how, &shield), (None, attacker), quiet)?.0));
     }
     let beside = Beside {
         twin: twin.zip(of_twin.as_ref().map(|(tried, _)| tried)),
@@ -140,21 +169,29 @@ pub fn run(args: &Prompts, quiet: bool) -> Result<()> {
     conclude_with(&[(summary, dir)], &args.answers.output, show_prompts::table)
 }
 
+/// The model that writes prompts.
+fn attacker(spec: &str, quiet: bool) -> Result<Box<dyn Subject>> {
+    Ok(match Endpoint::of(spec)? {
+        Some(endpoint) => Box::new(endpoint),
+        None => Box::new(target(spec, quiet)?),
+    })
+}
+
 /// Attacks one model, into a folder of its own.
 fn attack(
     args: &Prompts,
     (model, of): (&str, &str),
     material: &Material,
     (how, shield): (&How, &Shield),
-    transferred: Option<&[Found]>,
+    (transferred, attacker): (Option<&[Found]>, Option<&dyn Subject>),
     quiet: bool,
 ) -> Result<(Tried, PathBuf)> {
     let target = target(model, quiet)?;
     let most = args.answers.most_tokens(material.planted);
     let (place, label) = home(model);
     let dir = args.answers.out.clone().unwrap_or(place).join(format!("{}-{label}{of}", prompts::NAME));
-    let victim =
-        Victim { target: &target, shield, material, max_new_tokens: most, show: args.answers.show, transferred };
+    let show = args.answers.show;
+    let victim = Victim { target: &target, shield, material, max_new_tokens: most, show, transferred, attacker };
     let mut progress: Option<Progress> = None;
     let mut before = 0;
     let tried = prompts::run(&victim, how, &dir, |what, done, total| {
