@@ -242,6 +242,11 @@ fn an_attacker_writes_prompts_and_hears_of_them() {
         assert_eq!((row["queries"].as_u64(), spent), (Some(spent), asked as u64), "{attack}");
     }
     assert_eq!(figure(&found, "asr.pair")["control"], "asr.unrefined");
+    // By the last level as many are won as in all, and the page shows it.
+    assert_eq!(figure(&found, "won.tap.3")["rate"], figure(&found, "asr.tap")["rate"]);
+    assert_eq!(figure(&found, "won.pair.1")["control"], "won.unrefined.1");
+    let page = std::fs::read_to_string(world.path("out/attack-prompts-base/report.html")).unwrap();
+    assert!(page.contains("levels of prompts") && page.contains("told of nothing"));
     let first = &of("pair")[0]["written"];
     assert_eq!(first[0]["unscored"], "the attacker wrote no prompt");
     assert_eq!(first[1]["unscored"], "attacker: endpoint: status 400");

@@ -123,6 +123,7 @@ fn of_one(summary: &Summary, prompts: &Prompts) -> String {
     );
     body += &draws(summary, prompts);
     body += &shots(summary, success);
+    body += &levels(summary);
     body += &suffixes(prompts);
     body += &defences(summary, prompts);
     let controls: Vec<Vec<Cell>> = summary
@@ -214,6 +215,37 @@ fn shots(summary: &Summary, success: &str) -> String {
             .collect();
     let caption = if success == "asr" { "Attack success by shots" } else { "Refusal by shots" };
     figure(&captioned(caption, &lines(&chart)), &table(caption, &["shots", "answered requests", "harmless"], &rows))
+}
+
+/// Requests won by the levels of prompts that another model wrote.
+fn levels(summary: &Summary) -> String {
+    let of = |name: &str, level: usize| summary.figure(&format!("won.{name}.{level}")).map(|f| &f.clustered);
+    let kinds = [
+        ("pair", "PAIR, each stream after its own", "ppo"),
+        ("tap", "TAP, after the best of all", "other"),
+        ("unrefined", "told of nothing", "control"),
+    ];
+    let levels: Vec<usize> =
+        (1..).take_while(|level| kinds.iter().any(|(name, ..)| of(name, *level).is_some())).collect();
+    if levels.is_empty() {
+        return String::new();
+    }
+    let series = kinds.map(|(name, label, class)| Series {
+        label: label.into(),
+        class,
+        points: levels.iter().map(|level| point(*level as f64, of(name, *level))).collect(),
+        reason: Some("was not tried".into()),
+    });
+    let chart = Lines { across: "levels of prompts".into(), unit: Unit::Share, series: series.into(), marks: vec![] };
+    let row = |level: &usize| {
+        let mut cells = vec![Cell::number(format::count(*level as u64))];
+        let cell = |m: Option<&Measured>| m.map_or_else(|| Cell::text("–"), |m| Cell::measured(m, &Unit::Share));
+        cells.extend(kinds.map(|(name, ..)| cell(of(name, *level))));
+        cells
+    };
+    let rows: Vec<Vec<Cell>> = levels.iter().map(row).collect();
+    let caption = "Requests won by the prompts that another model wrote";
+    figure(&captioned(caption, &lines(&chart)), &table(caption, &["levels", "PAIR", "TAP", "told of nothing"], &rows))
 }
 
 /// Suffixes with their losses, before the search, in it, and as text.

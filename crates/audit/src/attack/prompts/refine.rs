@@ -74,6 +74,12 @@ pub struct Written {
 }
 
 impl Written {
+    /// Whether its answer is what the attack is after.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.worth() == 3
+    }
+
     /// 0 for what was not asked, 1 for a refusal, 2 for an answer, 3 for a success.
     pub(super) fn worth(&self) -> u8 {
         match (self.refused, self.given) {
@@ -152,7 +158,7 @@ pub(super) fn refine(
             let written = &mut all[i];
             (written.refused, written.given, written.answer) = (Some(judged.refused), judged.given, judged.text);
         }
-        if all.iter().any(|w| w.worth() == 3) {
+        if all.iter().any(Written::is_success) {
             break;
         }
     }

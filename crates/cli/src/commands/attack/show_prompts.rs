@@ -62,6 +62,9 @@ pub fn table(summary: &Summary, dir: &Path) -> String {
     for mean in summary.means.iter().filter(|mean| !under(&mean.name)) {
         let _ = writeln!(text, "  {:<20} {:>22}  {}", mean.name, value(&mean.value), mean.what);
     }
+    for figure in summary.figures.iter().filter(|figure| figure.name.starts_with("won.")) {
+        let _ = writeln!(text, "  {:<20} {:>22}  {}", figure.name, value(&figure.clustered), figure.what);
+    }
     text += &defences(summary, found);
     for (what, why) in &found.not_measurable {
         let _ = writeln!(text, "  not measurable: {what}: {why}");
