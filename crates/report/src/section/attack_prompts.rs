@@ -217,6 +217,9 @@ fn shots(summary: &Summary, success: &str) -> String {
     figure(&captioned(caption, &lines(&chart)), &table(caption, &["shots", "answered requests", "harmless"], &rows))
 }
 
+/// Levels that are looked for: as many as there can be.
+const MOST_LEVELS: usize = 64;
+
 /// Requests won by the levels of prompts that another model wrote.
 fn levels(summary: &Summary) -> String {
     let of = |name: &str, level: usize| summary.figure(&format!("won.{name}.{level}")).map(|f| &f.clustered);
@@ -225,8 +228,8 @@ fn levels(summary: &Summary) -> String {
         ("tap", "TAP, after the best of all", "other"),
         ("unrefined", "told of nothing", "control"),
     ];
-    let levels: Vec<usize> =
-        (1..).take_while(|level| kinds.iter().any(|(name, ..)| of(name, *level).is_some())).collect();
+    let there = |level: &usize| kinds.iter().any(|(name, ..)| of(name, *level).is_some());
+    let levels: Vec<usize> = (1..=MOST_LEVELS).take_while(there).collect();
     if levels.is_empty() {
         return String::new();
     }
