@@ -223,11 +223,7 @@ const MOST_LEVELS: usize = 64;
 /// Requests won by the levels of prompts that another model wrote.
 fn levels(summary: &Summary) -> String {
     let of = |name: &str, level: usize| summary.figure(&format!("won.{name}.{level}")).map(|f| &f.clustered);
-    let kinds = [
-        ("pair", "PAIR, each stream after its own", "ppo"),
-        ("tap", "TAP, after the best of all", "other"),
-        ("unrefined", "told of nothing", "control"),
-    ];
+    let kinds = [("pair", "PAIR", "ppo"), ("tap", "TAP", "other"), ("unrefined", "told of nothing", "control")];
     let there = |level: &usize| kinds.iter().any(|(name, ..)| of(name, *level).is_some());
     let levels: Vec<usize> = (1..=MOST_LEVELS).take_while(there).collect();
     if levels.is_empty() {
