@@ -11,7 +11,7 @@
 //!    about something else gives no planted payload, and where none is planted "not refused" means no more than it does elsewhere.
 //! 4. The control, [`Technique::Unrefined`], is as many first prompts of the same attacker, which hears of nothing. What it reaches
 //!    too is not the merit of refining.
-//! 5. A level with a success is the last.
+//! 5. A level with a success is the last; so is the one in which Ctrl-C comes, and the request is then asked anew later.
 
 use crate::attack::judged::Judged;
 use crate::attack::prompts::technique::Technique;
@@ -20,6 +20,7 @@ use crate::target::{Said, Subject};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use trimtab_alignment::Error;
+use trimtab_run::interrupt;
 use trimtab_text::Message;
 use trimtab_text::record::Input;
 
@@ -116,6 +117,9 @@ pub(super) fn refine(
     let mut asked: BTreeSet<String> = BTreeSet::new();
     let mut level_from = 0;
     for level in 0..tree.depth {
+        if interrupt::requested() {
+            break;
+        }
         let parents = parents(technique, tree, &all[level_from..], level_from);
         level_from = all.len();
         let item = |(i, after): (usize, &Option<usize>)| {

@@ -299,6 +299,10 @@ impl Under<'_> {
                 (Some(attacker), [(ask, _)]) if technique.is_written() => vec![self.written(technique, ask, attacker)?],
                 _ => self.have(technique, chunk)?,
             };
+            if technique.is_written() && interrupt::requested() {
+                // What Ctrl-C cut short is no attempt: it would not be asked again.
+                return Err(Error::Interrupted { stage: "attack", step });
+            }
             spent += attempts.iter().map(|a| a.queries).sum::<u64>();
             done += attempts.len() as u64;
             self.journal.append(&attempts)?;
