@@ -270,6 +270,46 @@ fn an_attacker_writes_prompts_and_hears_of_them() {
     refused(none, &["--attacker", "openai:"]);
 }
 
+/// Ctrl-C while an attacker writes: what failed because of it is not kept, and the request is asked anew.
+#[test]
+#[cfg(unix)]
+fn what_ctrl_c_cuts_short_is_asked_anew() {
+    let world = World::new();
+    splits(&world.path("splits"), 2);
+    let args = |attacker: &str| {
+        let mut command = attack(&world.path("model"), &world.path("out"));
+        command.arg("--splits").arg(world.path("splits")).args(["--only", "attacker", "--attacker", attacker]);
+        command.args(["--streams", "1", "--depth", "2"]);
+        command
+    };
+    // Until told otherwise the endpoint interrupts whoever asks, and answers with an error that may pass.
+    let (pid, well) = (std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0)), std::sync::Arc::new(false.into()));
+    let (of, is_well): (_, std::sync::Arc<std::sync::atomic::AtomicBool>) = (pid.clone(), std::sync::Arc::clone(&well));
+    let order = std::sync::atomic::Ordering::SeqCst;
+    let attacker = server(move |number, _| {
+        if is_well.load(order) {
+            return Some(says(&format!("<prompt>p {number}</prompt>")));
+        }
+        while of.load(order) == 0 {
+            std::thread::yield_now();
+        }
+        let interrupted = std::process::Command::new("kill").args(["-INT", &of.load(order).to_string()]).status();
+        assert!(interrupted.unwrap().success());
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        Some((503, String::new()))
+    });
+    let command = args(&attacker);
+    let mut child = std::process::Command::new(command.get_program()).args(command.get_args()).spawn().unwrap();
+    pid.store(child.id(), order);
+    assert!(!child.wait().unwrap().success());
+    let journal = world.path("out/attack-prompts-model");
+    assert!(results(&journal).iter().all(|r| r["attack"] != "pair"));
+    well.store(true, order);
+    args(&attacker).assert().success();
+    let pair: Vec<Value> = results(&journal).into_iter().filter(|r| r["attack"] == "pair").collect();
+    assert!(pair.len() == 2 && pair.iter().all(|r| r["refused"].is_boolean()), "{pair:?}");
+}
+
 /// Shots of the user's are shown, and are not written.
 #[test]
 fn shots_are_the_users() {
