@@ -201,7 +201,7 @@ pub fn scores(model: &Model, ranked: &[&Ranked], pass_tokens: usize) -> Result<V
     let mut out = Vec::with_capacity(ranked.len());
     for group in groups(&lengths, pass_tokens) {
         let (batch, rows) = pack(&ranked[group.clone()]);
-        model.forward(&batch, &mut trace, Pass::read())?;
+        model.forward(&batch, &mut trace, Pass { rows: Some(&rows), ..Pass::read() })?;
         let mut raw = model.scores(&trace, &rows).into_iter().map(f64::from);
         out.extend(ranked[group].iter().map(|r| raw.by_ref().take(r.answers.len()).collect::<Vec<f64>>()));
     }
@@ -408,7 +408,7 @@ fn accumulate(
     for group in groups(&lengths, pass_tokens) {
         let part = &batch[group];
         let (packed, rows) = pack(part);
-        model.forward(&packed, trace, Pass { dropout, ..Pass::train(grads) })?;
+        model.forward(&packed, trace, Pass { dropout, rows: Some(&rows), ..Pass::train(grads) })?;
         let raw = model.scores(trace, &rows);
         let mut d_scores = Vec::with_capacity(raw.len());
         let mut at = 0;

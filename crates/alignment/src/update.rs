@@ -161,7 +161,7 @@ pub fn negative_log_likelihoods(
     for group in groups(&lengths, pass_tokens) {
         let group = &examples[group];
         let pack = Pack::of(group.iter().copied());
-        model.forward(&pack.batch, &mut trace, Pass::read())?;
+        model.forward(&pack.batch, &mut trace, Pass { rows: Some(&pack.rows), ..Pass::read() })?;
         let at = LogProbRows { rows: &pack.rows, targets: &pack.targets, temperature: 1.0 };
         let read = model.logprobs(&trace, at, false);
         let mut logp = read.logp.iter().map(|&l| f64::from(l));
@@ -190,7 +190,7 @@ fn add_next_token(
         if pack.rows.is_empty() {
             continue;
         }
-        let pass = Pass { dropout, hooks, ..Pass::train(grads) };
+        let pass = Pass { dropout, hooks, rows: Some(&pack.rows), ..Pass::train(grads) };
         model.forward(&pack.batch, trace, pass)?;
         let at = LogProbRows { rows: &pack.rows, targets: &pack.targets, temperature: 1.0 };
         let mut d_hidden = vec![0.0; trace.hidden.len()];

@@ -162,7 +162,7 @@ impl Target {
                     counts.push(tokens.len() - cut.scored_from);
                 }
             }
-            self.checkpoint.model.forward(&batch, &mut trace, Pass::read())?;
+            self.checkpoint.model.forward(&batch, &mut trace, Pass { rows: Some(&rows), ..Pass::read() })?;
             let at = LogProbRows { rows: &rows, targets: &targets, temperature: 1.0 };
             let logp = self.checkpoint.model.logprobs(&trace, at, false).logp;
             let (mut values, mut counts) = (logp.into_iter().map(f64::from), counts.into_iter());

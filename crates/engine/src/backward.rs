@@ -10,13 +10,14 @@ use crate::linear::Linear;
 use crate::lora::Module;
 use crate::model::{Grads, Model};
 use crate::params::Params;
+use crate::rows::{keep_rows, spread_rows};
 
 impl Model {
     /// Adds to `grads` the gradients that `d_hidden` (∂loss/∂[`Trace::hidden`], `[tokens, hidden_size]`) implies.
     ///
     /// Stops below the lowest trained block. Returns the gradient of the input embeddings `[tokens, hidden_size]` when
     /// the forward pass was asked to keep what it needs ([`Pass::input_gradient`](crate::forward::Pass)). Consumes what
-    /// the trace kept.
+    /// the trace kept. Of `d_hidden`, only the rows that the forward pass was told would be read count.
     ///
     /// # Panics
     /// At a second backward pass of one forward pass, or if that one kept less than `grads` wants.
@@ -25,11 +26,20 @@ impl Model {
         assert!(grads.lowest_layer(self) >= trace.first_kept, "the forward pass kept less than these gradients want");
         let layers = self.config().num_hidden_layers;
         let norm = self.params.final_norm();
+        let mut at_rows = Vec::new();
+        let d_hidden = match &trace.rows {
+            Some(rows) => {
+                at_rows.extend_from_slice(d_hidden);
+                keep_rows(&mut at_rows, rows, self.config().hidden_size);
+                &at_rows
+            }
+            None => d_hidden,
+        };
         let mut dx = vec![0.0; d_hidden.len()];
         let dw = rms_norm_backward(&mut dx, d_hidden, &trace.x, self.params.get(norm), &trace.final_inv_rms, false);
         grads.add(norm, &dw);
         backward_hooks(trace, layers, &mut dx);
-        let mut buffers = Buffers::default();
+        let mut buffers = std::mem::take(&mut trace.buffers);
         let first = trace.first_kept;
         for l in (first..layers).rev() {
             // Below the last kept block nobody wants dx, unless the embedding (or its input) does.
@@ -37,6 +47,7 @@ impl Model {
             self.block_backward(l, &mut dx, trace, grads, &mut buffers, goes_on);
             backward_hooks(trace, l, &mut dx);
         }
+        trace.buffers = buffers;
         if first > 0 {
             return None;
         }
@@ -61,13 +72,14 @@ impl Model {
     fn block_backward(
         &self,
         layer: usize,
-        dx: &mut [f32],
+        dx: &mut Vec<f32>,
         trace: &mut Trace,
         grads: &mut Grads,
         b: &mut Buffers,
         goes_on: bool,
     ) {
-        let Trace { blocks, scratch: s, first_kept, batch, dropout, hooks, .. } = trace;
+        let Trace { blocks, scratch: s, first_kept, batch, rows, dropout, hooks, .. } = trace;
+        let rows = rows.as_deref().filter(|_| layer + 1 == self.config().num_hidden_layers);
         let (t, families, dropout) = (&mut blocks[layer - *first_kept], batch.families(), *dropout);
         let heads = self.heads();
         let ids = self.params.layer(layer);
@@ -97,15 +109,26 @@ impl Model {
         s.rows_q.resize(t.q.len(), 0.0);
         s.rows_k.resize(t.k.len(), 0.0);
         s.rows_v.resize(t.v.len(), 0.0);
-        b.d_rows.resize(t.q.len(), 0.0);
         for (v, len) in
             [(&mut b.d_o, t.q.len()), (&mut b.dq, t.q.len()), (&mut b.dk, t.k.len()), (&mut b.dv, t.v.len())]
         {
             v.resize(len, 0.0);
         }
         to_rows(&mut s.rows_q, &t.o, None, heads.q, heads.dim);
+        if let Some(rows) = rows {
+            keep_rows(&mut s.rows_q, rows, self.config().q_dim());
+        }
+        b.d_rows.resize(s.rows_q.len(), 0.0);
         map(Module::OProj).backward_weight(dx, &s.rows_q, &t.xa[3], grads);
         map(Module::OProj).backward_input(&mut b.d_rows, dx, false);
+        if let Some(rows) = rows {
+            // From here on keys and values of all rows have a part in it.
+            spread_rows(dx, rows, batch.len(), self.config().hidden_size, 0.0);
+            spread_rows(&mut b.d_rows, rows, batch.len(), self.config().q_dim(), 0.0);
+            s.n.resize(dx.len(), 0.0);
+            b.dn.resize(dx.len(), 0.0);
+            s.rows_q.resize(t.q.len(), 0.0);
+        }
         to_heads(&mut b.d_o, &b.d_rows, None, heads.q, heads.dim);
         attention_backward(&mut b.dq, &mut b.dk, &mut b.dv, &b.d_o, &t.q, &t.k, &t.v, &t.o, &t.lse, families, heads);
         to_rows(&mut s.rows_q, &b.dq, Some(&s.angles), heads.q, heads.dim);
@@ -139,9 +162,9 @@ fn backward_hooks(trace: &Trace, layer: usize, dx: &mut [f32]) {
     trace.hooks.iter().rev().filter(|h| h.layer == layer).for_each(|h| h.backward(dx, trace.batch.positions()));
 }
 
-/// Buffers of the backward pass, reused from block to block.
-#[derive(Default)]
-struct Buffers {
+/// Buffers of the backward pass, reused from block to block and from pass to pass.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Buffers {
     dn: Vec<f32>,
     d_rows: Vec<f32>,
     d_o: Vec<f32>,

@@ -1,5 +1,6 @@
 //! The forward pass over a packed batch, keeping what the backward pass will need.
 
+use crate::backward::Buffers;
 use crate::batch::{InputError, PackedBatch};
 use crate::hooks::{Action, Hook, check_hooks};
 use crate::kernels::attention::{Heads, attention};
@@ -10,6 +11,7 @@ use crate::linear::{DropoutSeed, Linear};
 use crate::lora::Module;
 use crate::model::{Grads, Model};
 use crate::params::Params;
+use crate::rows::{keep_rows, spread_rows};
 
 /// What one block keeps.
 #[derive(Debug, Default, Clone)]
@@ -55,10 +57,12 @@ pub struct Trace {
     pub(crate) batch: PackedBatch,
     pub(crate) first_kept: usize,
     pub(crate) blocks: Vec<BlockTrace>,
-    /// The residual stream after the last block.
+    /// The rows that the last block went on with from its attention, if not all of them, ascending.
+    pub(crate) rows: Option<Vec<usize>>,
+    /// The residual stream after the last block, at `rows`.
     pub(crate) x: Vec<f32>,
     pub(crate) final_inv_rms: Vec<f32>,
-    /// Final hidden states after the last norm, `[tokens, hidden_size]`.
+    /// Final hidden states after the last norm, `[tokens, hidden_size]`; NaN in rows that the pass was told nobody reads.
     pub hidden: Vec<f32>,
     pub(crate) hooks: Vec<Hook>,
     /// What each [`Action::Read`] hook saw, in the order in which hooks were given: `[touched tokens, hidden_size]`.
@@ -69,6 +73,7 @@ pub struct Trace {
     /// Whether a backward pass has consumed what was kept.
     pub(crate) spent: bool,
     pub(crate) scratch: Scratch,
+    pub(crate) buffers: Buffers,
 }
 
 /// What a forward pass is asked for beyond the batch.
@@ -88,6 +93,12 @@ pub struct Pass<'a> {
     pub from: Option<(usize, &'a [f32])>,
     /// The seed of adapter dropout; none turns it off.
     pub dropout: DropoutSeed,
+    /// The rows of [`Trace::hidden`] that will be read, in any order; none for all.
+    ///
+    /// Of the last block's rows only their keys and values are then computed elsewhere: the rows read are the same bits,
+    /// and a model of few blocks, of which few rows are read, saves most of one. With dropout, or a hook behind the
+    /// last attention, all rows are computed all the same.
+    pub rows: Option<&'a [usize]>,
 }
 
 impl<'a> Pass<'a> {
@@ -143,6 +154,7 @@ impl Model {
         let layers = self.config().num_hidden_layers;
         trace.batch.clone_from(batch);
         trace.dropout = pass.dropout;
+        trace.rows = self.rows_to_compute(batch, &pass);
         trace.hooks = pass.hooks.to_vec();
         trace.reads = vec![Vec::new(); pass.hooks.iter().filter(|h| h.action == Action::Read).count()];
         trace.first_kept = match pass.keep_for {
@@ -176,26 +188,46 @@ impl Model {
             run_hooks(trace, l);
             let keep = l >= trace.first_kept;
             let block = if keep { &mut trace.blocks[l - trace.first_kept] } else { &mut unkept };
-            self.block_forward(l, &mut trace.x, block, &mut trace.scratch, batch, keep, pass.dropout, pass.hooks);
+            let rows = trace.rows.as_deref().filter(|_| l + 1 == layers);
+            self.block_forward(l, &mut trace.x, block, &mut trace.scratch, batch, rows, keep, pass.dropout, pass.hooks);
             after_block(l, block);
         }
         run_hooks(trace, layers);
-        let n = batch.len();
+        let d = self.config().hidden_size;
         trace.hidden.resize(trace.x.len(), 0.0);
-        trace.final_inv_rms.resize(n, 0.0);
+        trace.final_inv_rms.resize(trace.x.len() / d, 0.0);
         let weight = self.params.get(self.params.final_norm());
         rms_norm(&mut trace.hidden, &trace.x, weight, &mut trace.final_inv_rms, self.config().rms_norm_eps as f32);
+        if let Some(rows) = &trace.rows {
+            spread_rows(&mut trace.hidden, rows, batch.len(), d, f32::NAN);
+        }
         Ok(())
+    }
+
+    /// Which rows the last block goes on with from its attention; none for all.
+    fn rows_to_compute(&self, batch: &PackedBatch, pass: &Pass<'_>) -> Option<Vec<usize>> {
+        let layers = self.config().num_hidden_layers;
+        let behind = |hook: &Hook| hook.layer == layers || hook.acts_within(layers - 1);
+        // A block that never ran cannot be spared.
+        let runs = pass.from.map_or(0, |(layer, _)| layer) < layers;
+        if !runs || pass.dropout.0.is_some() || pass.hooks.iter().any(behind) {
+            return None;
+        }
+        let mut rows = pass.rows?.to_vec();
+        rows.sort_unstable();
+        rows.dedup();
+        Some(rows).filter(|rows| rows.len() < batch.len())
     }
 
     #[allow(clippy::too_many_arguments)]
     fn block_forward(
         &self,
         layer: usize,
-        x: &mut [f32],
+        x: &mut Vec<f32>,
         t: &mut BlockTrace,
         s: &mut Scratch,
         batch: &PackedBatch,
+        rows: Option<&[usize]>,
         keep: bool,
         dropout: DropoutSeed,
         hooks: &[Hook],
@@ -208,7 +240,6 @@ impl Model {
             keep_copy(&mut t.x, x);
         }
         t.norm1.resize(n, 0.0);
-        t.norm2.resize(n, 0.0);
         t.lse.resize(n * heads.q, 0.0);
         for (v, width) in [(&mut t.q, c.q_dim()), (&mut t.k, c.kv_dim()), (&mut t.v, c.kv_dim()), (&mut t.o, c.q_dim())]
         {
@@ -235,6 +266,10 @@ impl Model {
         to_heads(&mut t.v, &s.rows_v, None, heads.kv, heads.dim);
         attention(&mut t.o, &mut t.lse, &t.q, &t.k, &t.v, batch.families(), heads);
         to_rows(&mut s.rows_q, &t.o, None, heads.q, heads.dim);
+        if let Some(rows) = rows {
+            keep_rows(x, rows, c.hidden_size);
+            keep_rows(&mut s.rows_q, rows, c.q_dim());
+        }
         map(Module::OProj).forward(x, &s.rows_q, &mut t.xa[3], true);
         for hook in hooks.iter().filter(|h| h.acts_within(layer)) {
             hook.apply(x, batch.positions(), &mut Vec::new());
@@ -243,6 +278,9 @@ impl Model {
         if keep {
             keep_copy(&mut t.x_mid, x);
         }
+        let n = x.len() / c.hidden_size;
+        s.n.resize(x.len(), 0.0);
+        t.norm2.resize(n, 0.0);
         for v in [&mut t.gate, &mut t.up, &mut s.f] {
             v.resize(n * c.intermediate_size, 0.0);
         }

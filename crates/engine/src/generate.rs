@@ -342,7 +342,8 @@ impl<'m> Decoder<'m> {
             out.extend(
                 ranges.iter().map(|(p, at)| (*p, Prefix { caches: Vec::new(), tokens: at.len(), logits: Vec::new() })),
             );
-            let pass = Pass { hooks: self.hooks, ..Pass::read() };
+            let last: Vec<usize> = ranges.iter().map(|(_, at)| at.end - 1).collect();
+            let pass = Pass { hooks: self.hooks, rows: Some(&last), ..Pass::read() };
             self.model.forward_with(&batch, &mut self.trace, pass, |_, block| {
                 for ((_, at), (_, prefix)) in ranges.iter().zip(&mut out[first..]) {
                     for head in 0..heads.kv {
@@ -351,7 +352,6 @@ impl<'m> Decoder<'m> {
                     }
                 }
             })?;
-            let last: Vec<usize> = ranges.iter().map(|(_, at)| at.end - 1).collect();
             let vocab = self.model.config().vocab_size;
             for (logits, (_, prefix)) in
                 self.model.logits(&self.trace, &last).chunks_exact(vocab).zip(&mut out[first..])

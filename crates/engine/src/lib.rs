@@ -28,5 +28,6 @@ pub mod one_hot;
 pub mod optim;
 pub mod params;
 pub mod readout;
+mod rows;
 
 pub use linear::DropoutSeed;

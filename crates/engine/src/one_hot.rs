@@ -39,7 +39,7 @@ impl Model {
     ) -> Result<OneHot, InputError> {
         let (v, d) = (self.config().vocab_size, self.config().hidden_size);
         let mut grads = Grads::new(self, &vec![false; self.tensor_count()]);
-        self.forward(batch, trace, Pass { input_gradient: true, ..Pass::train(&grads) })?;
+        self.forward(batch, trace, Pass { input_gradient: true, rows: Some(at.rows), ..Pass::train(&grads) })?;
         let count = at.targets.len().max(1) as f32;
         let mut d_hidden = vec![0.0; batch.len() * d];
         let d_logp = vec![-1.0 / count; at.targets.len()];

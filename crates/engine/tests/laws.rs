@@ -394,6 +394,51 @@ fn a_pass_may_start_halfway() {
     }
 }
 
+/// A pass that is told which rows will be read gives their bits and their gradients, and NaN in the others.
+#[test]
+fn rows_that_nobody_reads_change_nothing() {
+    for (name, config) in shapes() {
+        let model = complete(&config, 12);
+        let d = config.hidden_size;
+        let mut batch = pack([&some_tokens(9, config.vocab_size, 1)[..]]);
+        let (prompt, answers) = batch.push_shared(&[1, 2, 3], &[&[4, 5, 6], &[7]]);
+        let whole = read(&model, &batch).hidden;
+        // As callers give them: out of order, and the prompt's last row once for each answer.
+        let mut rows: Vec<usize> = answers.iter().flat_map(|a| PackedBatch::predictions(&prompt, a)).collect();
+        rows.push(4);
+        let loss = Weighted {
+            targets: some_tokens(rows.len(), config.vocab_size, 2),
+            temperature: 0.7,
+            on_logp: noise(rows.len(), 3),
+            on_entropy: noise(rows.len(), 4),
+            score_rows: rows.clone(),
+            on_scores: noise(rows.len() * 3, 5),
+            rows: rows.clone(),
+        };
+        let full = gradients(&model, &batch, &loss, Trainable::All);
+        let mut grads = Grads::new(&model, &model.mask(Trainable::All));
+        let mut trace = Trace::default();
+        model.forward(&batch, &mut trace, Pass { rows: Some(&rows), ..Pass::train(&grads) }).unwrap();
+        for (row, hidden) in trace.hidden.chunks_exact(d).enumerate() {
+            if rows.contains(&row) {
+                assert_eq!(hidden, &whole[row * d..][..d], "{name}, row {row}");
+            } else {
+                assert!(hidden.iter().all(|x| x.is_nan()), "{name}, row {row}");
+            }
+        }
+        loss.backward(&model, &mut trace, &mut grads);
+        same_gradients(name, &model, &full, &grads, 1e-5);
+
+        // A hook behind the last attention wants every row, and so does dropout, whose draws go by the row.
+        let hooks = [Hook { layer: config.num_hidden_layers, at: At::All, action: Action::Read }];
+        model.forward(&batch, &mut trace, Pass { rows: Some(&rows), hooks: &hooks, ..Pass::read() }).unwrap();
+        assert_eq!(trace.hidden, whole, "{name}");
+        let dropout = DropoutSeed(Some(1));
+        model.forward(&batch, &mut trace, Pass { rows: Some(&rows), dropout, ..Pass::read() }).unwrap();
+        assert_eq!(trace.hidden, whole, "{name}: this model has no adapter to drop from");
+    }
+}
+
 #[test]
 fn merging_an_adapter_changes_no_logit() {
     for (name, config) in shapes() {

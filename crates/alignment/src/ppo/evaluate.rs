@@ -143,7 +143,7 @@ fn kl_per_answer(
     for group in groups(&lengths(episodes), train.pass_tokens) {
         let packed = Packed::of(&episodes[group]);
         let mut logp = |model: &Model| -> Result<Vec<f32>, Error> {
-            model.forward(&packed.batch, &mut trace, Pass::read())?;
+            model.forward(&packed.batch, &mut trace, Pass { rows: Some(&packed.rows), ..Pass::read() })?;
             Ok(model.logprobs(&trace, packed.at(config.temperature), false).logp)
         };
         let (new, old) = (logp(model)?, logp(reference)?);

@@ -175,18 +175,19 @@ impl Players<'_> {
             let part = &mut episodes[group];
             let packed = Packed::of(part);
             let at = packed.at(config.temperature);
-            self.reference.forward(&packed.batch, &mut trace, Pass { hooks: &hooks, ..Pass::read() })?;
+            let rows = Some(packed.rows.as_slice());
+            self.reference.forward(&packed.batch, &mut trace, Pass { hooks: &hooks, rows, ..Pass::read() })?;
             let trunk = trace.reads.pop().unwrap_or_default();
             let logp_ref = self.reference.logprobs(&trace, at, false);
             let pass = |trunk: &'_ Vec<f32>| (!trunk.is_empty()).then_some(shared);
             let from = pass(&trunk).map(|layer| (layer, trunk.as_slice()));
-            self.policy.model.forward(&packed.batch, &mut trace, Pass { from, ..Pass::read() })?;
+            self.policy.model.forward(&packed.batch, &mut trace, Pass { from, rows, ..Pass::read() })?;
             let policy = self.policy.model.logprobs(&trace, at, true);
-            self.value.model.forward(&packed.batch, &mut trace, Pass { from, ..Pass::read() })?;
+            self.value.model.forward(&packed.batch, &mut trace, Pass { from, rows, ..Pass::read() })?;
             let values = self.value.model.scores(&trace, &packed.rows);
             let raw = match &self.scorer {
                 Scorer::Model(reward) => {
-                    reward.model.forward(&packed.batch, &mut trace, Pass { from, ..Pass::read() })?;
+                    reward.model.forward(&packed.batch, &mut trace, Pass { from, rows: Some(&packed.last), ..Pass::read() })?;
                     reward.model.scores(&trace, &packed.last)
                 }
                 Scorer::Function(_) => Vec::new(),
@@ -303,7 +304,7 @@ impl Players<'_> {
         report: &mut Report,
     ) -> Result<(), Error> {
         let Learner { model, grads, trace, .. } = &mut self.policy;
-        model.forward(&packed.batch, trace, Pass { from, ..Pass::train(grads) })?;
+        model.forward(&packed.batch, trace, Pass { from, rows: Some(&packed.rows), ..Pass::train(grads) })?;
         let at = packed.at(config.temperature);
         let wants_entropy = config.entropy > 0.0;
         let read = model.logprobs(trace, at, wants_entropy);
@@ -344,7 +345,7 @@ impl Players<'_> {
     ) -> Result<(), Error> {
         let (mean, std) = self.value_mean_std;
         let Learner { model, grads, trace, .. } = &mut self.value;
-        model.forward(&packed.batch, trace, Pass { from, ..Pass::train(grads) })?;
+        model.forward(&packed.batch, trace, Pass { from, rows: Some(&packed.rows), ..Pass::train(grads) })?;
         let value: Vec<f64> = model.scores(trace, &packed.rows).iter().map(|&v| (f64::from(v) - mean) / std).collect();
         let gather =
             |f: fn(&Episode) -> &Vec<f64>| part.iter().flat_map(|e| f(e).iter().copied()).collect::<Vec<f64>>();

@@ -184,8 +184,9 @@ impl<'a> Subject<'a> {
         let mut out = Vec::with_capacity(examples.len());
         for group in groups(&lengths, PASS_TOKENS) {
             let pack = Pack::of(examples[group.clone()].iter().copied());
-            self.model().forward(&pack.batch, &mut plain, Pass::read())?;
-            model.forward(&pack.batch, &mut edited, Pass { hooks, ..Pass::read() })?;
+            let rows = Some(pack.rows.as_slice());
+            self.model().forward(&pack.batch, &mut plain, Pass { rows, ..Pass::read() })?;
+            model.forward(&pack.batch, &mut edited, Pass { hooks, rows, ..Pass::read() })?;
             let mut rows = pack.rows.iter();
             for example in &examples[group] {
                 let own: Vec<usize> = rows.by_ref().take(example.rows.len()).copied().collect();
@@ -212,7 +213,7 @@ impl<'a> Subject<'a> {
         for group in groups(&lengths, PASS_TOKENS) {
             let mut batch = PackedBatch::new();
             let last: Vec<usize> = prompts[group].iter().map(|p| batch.push(p).end - 1).collect();
-            model.forward(&batch, &mut trace, Pass { hooks, ..Pass::read() })?;
+            model.forward(&batch, &mut trace, Pass { hooks, rows: Some(&last), ..Pass::read() })?;
             for row in last {
                 let mut logits = model.logits(&trace, &[row]);
                 log_softmax(&mut logits);
@@ -267,7 +268,7 @@ fn losses(model: &Model, hooks: &[Hook], examples: &[&Example]) -> Result<Vec<f6
     let mut out = Vec::with_capacity(examples.len());
     for group in groups(&lengths, PASS_TOKENS) {
         let pack = Pack::of(examples[group.clone()].iter().copied());
-        model.forward(&pack.batch, &mut trace, Pass { hooks, ..Pass::read() })?;
+        model.forward(&pack.batch, &mut trace, Pass { hooks, rows: Some(&pack.rows), ..Pass::read() })?;
         let at = LogProbRows { rows: &pack.rows, targets: &pack.targets, temperature: 1.0 };
         let mut values = model.logprobs(&trace, at, false).logp.into_iter().map(f64::from);
         for example in &examples[group] {

@@ -238,7 +238,7 @@ impl Players<'_> {
             let (shared, ranges) = batch.push_shared(prompt, part);
             let rows: Vec<usize> = ranges.iter().flat_map(|r| PackedBatch::predictions(&shared, r)).collect();
             let targets: Vec<u32> = part.concat();
-            model.forward(&batch, &mut trace, Pass::read())?;
+            model.forward(&batch, &mut trace, Pass { rows: Some(&rows), ..Pass::read() })?;
             let at = LogProbRows { rows: &rows, targets: &targets, temperature };
             let mut reference = model.logprobs(&trace, at, false).logp.into_iter().map(f64::from);
             for answer in own.by_ref().take(part.len()) {

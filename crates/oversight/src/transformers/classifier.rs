@@ -159,7 +159,8 @@ pub fn fit(
         let batch = &order[at..(at + how.batch).min(order.len())];
         let weak: Vec<f64> = batch.iter().map(|&i| targets[i]).collect();
         let (packed, rows) = pack(batch.iter().map(|&i| inputs[i].as_slice()))?;
-        model.forward(&packed, &mut trace, Pass::train(&grads)).map_err(|e| unreadable(&e))?;
+        let pass = Pass { rows: Some(&rows), ..Pass::train(&grads) };
+        model.forward(&packed, &mut trace, pass).map_err(|e| unreadable(&e))?;
         let said: Vec<f64> = model.scores(&trace, &rows).into_iter().map(f64::from).collect();
         let alpha = if let Loss::Confidence(most) = loss { warm_up(most, step, total) } else { 0.0 };
         // A weight of 0 is the naive loss to the last bit, whatever is hardened.
@@ -221,7 +222,8 @@ fn each_pass(model: &Model, texts: &[&[u32]], mut read: impl FnMut(&Trace, &[usi
             end += 1;
         }
         let (packed, rows) = pack(texts[start..end].iter().copied())?;
-        model.forward(&packed, &mut trace, Pass::read()).map_err(|e| unreadable(&e))?;
+        let pass = Pass { rows: Some(&rows), ..Pass::read() };
+        model.forward(&packed, &mut trace, pass).map_err(|e| unreadable(&e))?;
         read(&trace, &rows);
         start = end;
     }

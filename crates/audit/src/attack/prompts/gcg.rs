@@ -265,7 +265,7 @@ impl Scored<'_> {
         let target = &self.goal.target;
         if !self.whose.is_empty() && !target.is_empty() {
             let targets = target.repeat(self.whose.len());
-            model.forward(&self.batch, trace, Pass::read())?;
+            model.forward(&self.batch, trace, Pass { rows: Some(&self.rows), ..Pass::read() })?;
             let at = LogProbRows { rows: &self.rows, targets: &targets, temperature: 1.0 };
             let logp = model.logprobs(trace, at, false).logp;
             for (&i, of) in self.whose.iter().zip(logp.chunks_exact(target.len())) {
