@@ -155,6 +155,56 @@ fn texts_give_a_table_and_leaks_are_refused() {
     assert!(result["left_out_to_balance"].as_u64().unwrap() > 300, "{}", result["left_out_to_balance"]);
 }
 
+/// A model beside naive Bayes: rows for every block and a difference for every weak model, from the cache the second time; another
+/// pooling is another table. What cannot be asked for is refused.
+#[test]
+fn a_pretrained_student_stands_beside_naive_bayes() {
+    let world = common::World::new();
+    let file = world.path("texts.txt");
+    std::fs::write(&file, texts(600, 0)).unwrap();
+    let command = |args: &[&str]| {
+        let mut command = trimtab();
+        command.env("TRIMTAB_CACHE", world.path("cache")).args(["oversee", "weak-to-strong"]).arg(&file);
+        command.args(["--weak-items", "20,200", "--model"]).arg(world.path("model")).args(args);
+        command
+    };
+    let found = json(&mut command(&["--json"]));
+    let (rows, gains) = (found["rows"].as_array().unwrap(), found["pgr_above_naive_bayes"].as_array().unwrap());
+    assert_eq!(rows.len(), 2 * 2 * 4, "two weak models, taught and control, naive Bayes and three blocks");
+    assert_eq!(gains.len(), 2 * 3);
+    assert!(gains.iter().all(|gain| gain["pgr"]["interval"]["low"].is_number()), "{gains:?}");
+    assert_eq!(found["pretrained"]["layers"], serde_json::json!([0, 1, 2]));
+    // The supervisors are the same.
+    let weak = |row: &Value| row["pgr"]["weak"]["value"].clone();
+    assert_eq!(weak(&rows[0]), weak(&rows[2]));
+    let files = || common::files(&world.path("cache/features"));
+    let before = files();
+    assert_eq!(before.len(), 3, "600 texts in chunks of 256");
+    assert_eq!(json(&mut command(&["--json"])), found);
+    assert_eq!(files(), before);
+    // A chunk that is cut short or no number is computed again.
+    let (name, bytes) = &before[0];
+    let chunk = world.path("cache/features").join(name);
+    for bad in [bytes[..40].to_vec(), [&f32::NAN.to_le_bytes()[..], &bytes[4..]].concat()] {
+        std::fs::write(&chunk, bad).unwrap();
+        assert_eq!(json(&mut command(&["--json"])), found);
+        assert_eq!(files(), before);
+    }
+    let last = json(&mut command(&["--json", "--pool", "last", "--layers", "2"]));
+    assert_ne!(last["rows"][2]["pgr"]["student"], rows[6]["pgr"]["student"], "another pooling");
+    let text = stdout(&mut command(&["--layers", "1"]));
+    assert!(text.contains("probe, block 1") && text.contains("PGR less that of naive Bayes"), "{text}");
+
+    refused(&mut command(&["--layers", "3"]), &["--layers 3", "expected 0 to 2", "try: "]);
+    refused(&mut command(&["--ridge", "0"]), &["--ridge 0", "try: "]);
+    refused(trimtab().args(["oversee", "weak-to-strong"]).arg(&file).args(["--layers", "1"]), &["--model"]);
+    let mut absent = trimtab();
+    absent.args(["oversee", "weak-to-strong"]).arg(&file).args(["--model", "absent.gguf"]);
+    refused(&mut absent, &["absent.gguf", "try: "]);
+    std::fs::write(&file, b"1 caf\xe9 good\n0 \n".repeat(40)).unwrap();
+    refused(&mut command(&[]), &["text 2: has no tokens", "try: "]);
+}
+
 /// Two sides against each other tell a trusting judge more than chance does, one side tells it nothing; with all in view nothing
 /// differs. Equal runs are equal.
 #[test]

@@ -1,15 +1,16 @@
-//! The ladder without pretraining: naive Bayes taught by naive Bayes.
+//! Texts labelled by naive Bayes: to naive Bayes, which knows nothing of language beforehand, and to whoever does.
 //!
 //! The control that Burns et al. 2023, [arXiv:2312.09390](https://arxiv.org/abs/2312.09390), lack: a student that knows nothing
 //! of language beforehand already recovers a part of the gap on real text, and a pretrained student must beat it, or nothing
 //! about pretraining has been shown.
 //!
-//! 1. Weak models see the words of the first k items of half A with gold; the student sees words and pairs of neighbours of half B
-//!    with the weak model's labels, hard as the default; the ceiling is the student's model with gold.
+//! 1. Weak models see the words of the first k items of half A with gold; a student learns from the weak model's labels of half B,
+//!    hard as the default; the ceiling is the same student with gold. [`WordPairs`] is the control, [`crate::probe::Probe`] a
+//!    pretrained one; both learn from the same labels.
 //! 2. Hard labels carry the weak model's class share, and a naive-Bayes student amplifies it: see
 //!    [`crate::Transfer::student_positive`] before reading a negative PGR as a finding.
 
-use crate::naive_bayes::{NaiveBayes, Vocabulary, features};
+use crate::naive_bayes::{Vocabulary, features};
 use crate::{CeilingJob, Error, Job, Labels, Scored, SplitMix, StudentJob, TestSet, Trial, Weak, WeakJob, WeakScore};
 
 /// A labelled text, as its features.
@@ -17,17 +18,19 @@ use crate::{CeilingJob, Error, Job, Labels, Scored, SplitMix, StudentJob, TestSe
 pub struct Text {
     /// Distinct words: what the weak model sees.
     pub words: Vec<u64>,
-    /// Distinct words and pairs of neighbours: what student and ceiling see.
+    /// Distinct words and pairs of neighbours: what [`WordPairs`] sees.
     pub pairs: Vec<u64>,
+    /// Its place among all texts of the experiment, by which others know it.
+    pub place: usize,
     /// Its class.
     pub gold: bool,
 }
 
 impl Text {
     /// The features of a text's bytes.
-    pub fn new(vocabulary: &mut Vocabulary, text: &[u8], gold: bool) -> Self {
+    pub fn new(vocabulary: &mut Vocabulary, place: usize, text: &[u8], gold: bool) -> Self {
         let words = vocabulary.words(text);
-        Self { words: features(&words, false), pairs: features(&words, true), gold }
+        Self { words: features(&words, false), pairs: features(&words, true), place, gold }
     }
 }
 
@@ -42,26 +45,59 @@ pub enum Teaching {
     Shuffled,
 }
 
-/// One seed: a trial for each weak model, learnt from the first `sizes[i]` items of `a`.
+/// A kind of model that can be student and ceiling.
+pub trait Student {
+    /// What it sees of a text.
+    type Input;
+
+    /// What it sees of this text.
+    fn see(&self, text: &Text) -> Self::Input;
+
+    /// Learns a job; the result says the class of what it sees.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a job that it cannot learn.
+    fn learn(&self, job: &impl Job<Self::Input>) -> Result<impl Fn(&Self::Input) -> bool, Error>;
+}
+
+/// Naive Bayes over words and pairs of neighbours: the student without pretraining.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WordPairs;
+
+impl Student for WordPairs {
+    type Input = Vec<u64>;
+
+    fn see(&self, text: &Text) -> Vec<u64> {
+        text.pairs.clone()
+    }
+
+    fn learn(&self, job: &impl Job<Vec<u64>>) -> Result<impl Fn(&Vec<u64>) -> bool, Error> {
+        let model = crate::naive_bayes::fit(job);
+        Ok(move |pairs: &Vec<u64>| model.class(pairs))
+    }
+}
+
+/// One seed: a trial for each weak model, learnt from the first `sizes[i]` items of `a`, with students of one kind.
 ///
 /// ```
-/// use trimtab_oversight::ladder::{Teaching, Text, rungs};
+/// use trimtab_oversight::ladder::{Teaching, Text, WordPairs, rungs};
 /// use trimtab_oversight::{Labels, TestSet, naive_bayes::Vocabulary};
 /// let mut vocabulary = Vocabulary::default();
-/// let mut text = |text: &str, gold| Text::new(&mut vocabulary, text.as_bytes(), gold);
+/// let mut text = |text: &str, gold| Text::new(&mut vocabulary, 0, text.as_bytes(), gold);
 /// let a = [text("good film", true), text("bad film", false)];
 /// let b = [text("good good plot", true), text("bad plot", false), text("good cast", true)];
 /// let t = vec![text("a good one", true), text("plot", false)];
 /// let test = TestSet::new(t.clone(), &Labels::gold(&[true, false]))?;
-/// let trials = rungs(0, &a, &b, &test, &[2], Teaching::Hard)?;
+/// let trials = rungs(0, &WordPairs, &a, &b, &test, &[2], Teaching::Hard)?;
 /// assert_eq!(trials[0].student.accuracy(), 1.0);
 /// # Ok::<(), trimtab_oversight::Error>(())
 /// ```
 ///
 /// # Errors
 /// [`Error::Input`] for a weak model of no items or of more than half A has, and for no items to learn from or be tested on.
-pub fn rungs(
+pub fn rungs<S: Student>(
     seed: u64,
+    student: &S,
     a: &[Text],
     b: &[Text],
     test: &TestSet<Text>,
@@ -78,7 +114,7 @@ pub fn rungs(
     }
     let gold = |items: &[Text]| Labels::gold(&items.iter().map(|text| text.gold).collect::<Vec<_>>());
     let words = |items: &[Text]| items.iter().map(|text| text.words.clone()).collect::<Vec<_>>();
-    let (b_words, b_pairs, gold_b) = (words(b), b.iter().map(|text| text.pairs.clone()).collect::<Vec<_>>(), gold(b));
+    let (b_words, seen, gold_b) = (words(b), b.iter().map(|text| student.see(text)).collect::<Vec<_>>(), gold(b));
     let mut ceiling: Option<Scored> = None;
     let mut trials = Vec::with_capacity(sizes.len());
     for &size in sizes {
@@ -90,18 +126,18 @@ pub fn rungs(
             Teaching::Soft => labels.clone(),
             Teaching::Shuffled => labels.hard().shuffled(&mut SplitMix::new(!seed)),
         };
-        let job = StudentJob::new(&b_pairs, &taught)?;
+        let job = StudentJob::new(&seen, &taught)?;
         // It does not depend on the weak model: once is enough.
         let ceiling = if let Some(scored) = &ceiling {
             scored.clone()
         } else {
             let job: CeilingJob<_> = job.ceiling(&gold_b)?;
-            ceiling.insert(scored_by(&crate::naive_bayes::fit(&job), test)).clone()
+            ceiling.insert(scored(student, &job, test)?).clone()
         };
         trials.push(Trial {
             seed,
             weak: WeakScore::OnTest(test.score(|text| weak.class(&text.words))),
-            student: student(&job, test),
+            student: scored(student, &job, test)?,
             ceiling,
             positive: test.positive_share(),
             weak_on_b: labels.chances().iter().copied().zip(gold_b.classes()).collect(),
@@ -110,12 +146,9 @@ pub fn rungs(
     Ok(trials)
 }
 
-fn student(job: &impl Job<Vec<u64>>, test: &TestSet<Text>) -> Scored {
-    scored_by(&crate::naive_bayes::fit(job), test)
-}
-
-fn scored_by(model: &NaiveBayes, test: &TestSet<Text>) -> Scored {
-    test.score(|text| model.class(&text.pairs))
+fn scored<S: Student>(student: &S, job: &impl Job<S::Input>, test: &TestSet<Text>) -> Result<Scored, Error> {
+    let class = student.learn(job)?;
+    Ok(test.score(|text| class(&student.see(text))))
 }
 
 #[cfg(test)]
@@ -128,12 +161,12 @@ mod tests {
         let words: Vec<String> = (0..30).map(|w| format!("w{w}")).collect();
         vocabulary.words(words.join(" ").as_bytes());
         (0..n)
-            .map(|_| {
+            .map(|place| {
                 let gold = source.uniform() < 0.5;
                 let lean = |w: usize| if w.is_multiple_of(2) == gold { 0.35 } else { 0.25 };
                 let said: Vec<&str> =
                     (0..30).filter(|&w| source.uniform() < lean(w)).map(|w| words[w].as_str()).collect();
-                Text::new(&mut vocabulary, said.join(" ").as_bytes(), gold)
+                Text::new(&mut vocabulary, place, said.join(" ").as_bytes(), gold)
             })
             .collect()
     }
@@ -145,7 +178,7 @@ mod tests {
         let (a, b, t) = (texts(300, 1), texts(1500, 2), texts(1500, 3));
         let gold = Labels::gold(&t.iter().map(|text| text.gold).collect::<Vec<_>>());
         let test = TestSet::new(t, &gold).unwrap();
-        let of = |teaching| rungs(5, &a, &b, &test, &[20, 300], teaching).unwrap();
+        let of = |teaching| rungs(5, &WordPairs, &a, &b, &test, &[20, 300], teaching).unwrap();
         let hard = of(Teaching::Hard);
         assert!(hard[1].weak_accuracy() > hard[0].weak_accuracy() + 0.05);
         assert!(hard[0].student.accuracy() > hard[0].weak_accuracy(), "the student passes its supervisor");
@@ -160,9 +193,9 @@ mod tests {
         let (a, t) = (texts(10, 1), texts(10, 2));
         let test = TestSet::new(t.clone(), &Labels::gold(&[true; 10])).unwrap();
         for size in [0, 11] {
-            let error = rungs(0, &a, &t, &test, &[size], Teaching::Hard).unwrap_err().to_string();
+            let error = rungs(0, &WordPairs, &a, &t, &test, &[size], Teaching::Hard).unwrap_err().to_string();
             assert!(error.contains("half A has 10"), "{error}");
         }
-        assert!(rungs(0, &a, &[], &test, &[5], Teaching::Hard).is_err());
+        assert!(rungs(0, &WordPairs, &a, &[], &test, &[5], Teaching::Hard).is_err());
     }
 }

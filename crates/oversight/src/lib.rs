@@ -2,7 +2,7 @@
 //!
 //! What a weak-to-strong experiment is made of, each part pure: [`labels`] and [`job`] hold the protocol in types, [`mod@split`]
 //! and [`leak`] keep its parts apart, [`mod@pgr`] and [`mod@transfer`] make its figures and say when they mean nothing,
-//! [`confidence_loss`] is the method of the paper. [`saliency_dial`] is an experiment whose truth and errors are known by
+//! [`confidence_loss`] is the method of the paper, [`probe`] a pretrained student on texts. [`saliency_dial`] is an experiment whose truth and errors are known by
 //! construction, [`ladder`] the control without pretraining on real text, [`misfit`] the theory, checked by numbers.
 
 pub mod confidence_loss;
@@ -17,6 +17,7 @@ pub mod logistic;
 pub mod misfit;
 pub mod naive_bayes;
 pub mod pgr;
+pub mod probe;
 pub mod saliency_dial;
 pub mod split;
 mod splitmix;
@@ -28,7 +29,7 @@ mod trial;
 pub use error::Error;
 pub use job::{CeilingJob, Job, Scored, StudentJob, TestSet, WeakJob};
 pub use labels::{Gold, Labels, Weak};
-pub use pgr::{Pgr, Rule, Withheld, pgr};
+pub use pgr::{Pgr, Rule, Withheld, pgr, pgr_difference};
 pub use split::{Part, split};
 pub use splitmix::SplitMix;
 pub use transfer::{Transfer, transfer};

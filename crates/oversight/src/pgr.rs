@@ -130,6 +130,38 @@ pub fn pgr(trials: &[Trial], items: Items, baseline: f64, rule: &Rule, how: &Boo
     }
 }
 
+/// PGR of `one` less PGR of `other`, ratios of means both, with a bootstrap interval over seeds and items: two kinds of students of the
+/// same weak models, on the same seeds and items. n counts seeds.
+///
+/// ```
+/// use trimtab_oversight::{Scored, Trial, WeakScore, pgr_difference};
+/// use trimtab_stats::{Bootstrap, Items};
+/// let scored = |right: usize| {
+///     let right: Vec<bool> = (0..10).map(|i| i < right).collect();
+///     Scored { said: right.clone(), right }
+/// };
+/// let trial = |student: usize, ceiling: usize| Trial {
+///     seed: 0, weak: WeakScore::OnTest(scored(5)), student: scored(student), ceiling: scored(ceiling), positive: 0.5, weak_on_b: vec![],
+/// };
+/// // 3/4 of its gap less 1/2 of its own.
+/// let found = pgr_difference(&[trial(8, 9)], &[trial(6, 7)], Items::Shared, &Bootstrap::default());
+/// assert!((found.value.unwrap() - 0.25).abs() < 1e-12);
+/// ```
+#[must_use]
+pub fn pgr_difference(one: &[Trial], other: &[Trial], items: Items, how: &Bootstrap) -> Measured {
+    if !one.iter().map(|t| t.seed).eq(other.iter().map(|t| t.seed)) {
+        return Measured::undefined(one.len() as u64, "the two have other seeds");
+    }
+    let pairs = one.iter().zip(other);
+    if pairs.clone().any(|(a, b)| a.student.right.len() != b.student.right.len()) {
+        return Measured::undefined(one.len() as u64, "the two have other test items");
+    }
+    let gains: Vec<Vec<[f64; 4]>> = pairs
+        .map(|(a, b)| a.gains().into_iter().zip(b.gains()).map(|([r, g], [s, h])| [r, g, s, h]).collect())
+        .collect();
+    bootstrap_two_level(&gains, items, how, |[r, g, s, h]| Some(r / g - s / h))
+}
+
 /// The reason for which a gap is too small to be divided by, if it is: its interval reaches `least`, or it has none.
 ///
 /// ```

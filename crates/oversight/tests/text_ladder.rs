@@ -5,7 +5,7 @@
 mod common;
 
 use common::{close, reference, shared};
-use trimtab_oversight::ladder::{Teaching, Text, rungs};
+use trimtab_oversight::ladder::{Teaching, Text, WordPairs, rungs};
 use trimtab_oversight::naive_bayes::Vocabulary;
 use trimtab_oversight::{Labels, SplitMix, TestSet, text_task};
 
@@ -15,7 +15,7 @@ const SIZES: [usize; 3] = [100, 300, 1000];
 fn texts(vocabulary: &mut Vocabulary, file: &str) -> Option<Vec<Text>> {
     let path = shared(TEST, &format!("data/oversight/{file}"))?;
     let rows = text_task::read(file, &std::fs::read(path).unwrap()).unwrap();
-    Some(rows.iter().map(|(text, gold)| Text::new(vocabulary, text, *gold)).collect())
+    Some(rows.iter().enumerate().map(|(place, (text, gold))| Text::new(vocabulary, place, text, *gold)).collect())
 }
 
 /// Training and test texts of a task, split as the reference says.
@@ -58,7 +58,7 @@ fn the_ladder_has_the_reference_accuracies() {
             let seed = expected["seed"].as_u64().unwrap();
             SplitMix::new(seed).shuffle(&mut train);
             let (a, b) = train.split_at(train.len() / 2);
-            let trials = rungs(seed, a, b, &test, &SIZES, Teaching::Hard).unwrap();
+            let trials = rungs(seed, &WordPairs, a, b, &test, &SIZES, Teaching::Hard).unwrap();
             for (trial, rung) in trials.iter().zip(expected["rungs"].as_array().unwrap()) {
                 let name = format!("{name}, seed {seed}, weak model of {}", rung["k"]);
                 let share = |flags: Vec<bool>| flags.iter().filter(|f| **f).count() as f64 / flags.len() as f64;

@@ -69,7 +69,7 @@ pub use fieller::{fieller, ratio_of_means};
 pub use fleiss_kappa::fleiss_kappa;
 pub use kendall::{RanksOf, kendall_w, mean_tau, mean_w, pair_agreement, tau_b};
 pub use krippendorff_alpha::{Distance, krippendorff_alpha};
-pub use logistic::{Logistic, logistic};
+pub use logistic::{Logistic, logistic, logistic_of_chances};
 pub use mace::{Mace, mace};
 pub use mcnemar::{McNemar, mcnemar};
 pub use mean::{mean, mean_t, std_dev, variance};

@@ -58,10 +58,30 @@ impl Point for State {
 /// ```
 #[must_use]
 pub fn logistic(rows: &[&[f64]], labels: &[bool], ridge: f64) -> Option<Logistic> {
+    if !(labels.contains(&true) && labels.contains(&false)) {
+        return None;
+    }
+    let chances: Vec<f64> = labels.iter().map(|&label| f64::from(u8::from(label))).collect();
+    logistic_of_chances(rows, &chances, ridge)
+}
+
+/// The same to chances of class 1, each in [0, 1]: a row of ¾ counts as three quarters of a positive and a quarter of a negative.
+/// `None` for chances outside, all 0 or all 1, for rows of different lengths, values that are not finite, or a ridge that is not
+/// positive.
+///
+/// ```
+/// use trimtab_stats::logistic_of_chances;
+/// // Log-odds ln 3 with the feature and −ln 3 without.
+/// let fit = logistic_of_chances(&[&[1.0], &[0.0]], &[0.75, 0.25], 1e-9).unwrap();
+/// assert!((fit.intercept + 3f64.ln()).abs() < 1e-4 && (fit.weights[0] - 2.0 * 3f64.ln()).abs() < 1e-4);
+/// ```
+#[must_use]
+pub fn logistic_of_chances(rows: &[&[f64]], chances: &[f64], ridge: f64) -> Option<Logistic> {
     let width = rows.first()?.len();
-    let sound = rows.len() == labels.len()
-        && labels.contains(&true)
-        && labels.contains(&false)
+    let sound = rows.len() == chances.len()
+        && chances.iter().all(|chance| (0.0..=1.0).contains(chance))
+        && chances.iter().any(|&chance| chance > 0.0)
+        && chances.iter().any(|&chance| chance < 1.0)
         && ridge > 0.0
         && rows.iter().all(|r| r.len() == width && r.iter().all(|x| x.is_finite()));
     if !sound {
@@ -72,12 +92,12 @@ pub fn logistic(rows: &[&[f64]], labels: &[bool], ridge: f64) -> Option<Logistic
         let (weights, intercept) = x.split_at(width);
         let mut slopes: Vec<f64> = weights.iter().map(|w| -ridge * w).chain([0.0]).collect();
         let mut height = -0.5 * ridge * weights.iter().map(|w| w * w).sum::<f64>();
-        for (row, &label) in rows.iter().zip(labels) {
+        for (row, &chance) in rows.iter().zip(chances) {
             let odds = intercept[0] + weights.iter().zip(*row).map(|(w, x)| w * x).sum::<f64>();
-            let sign = if label { odds } else { -odds };
-            // −ln(1 + e^−s), without overflow.
-            height -= (sign.min(0.0).abs() + (-sign.abs()).exp().ln_1p()) / n;
-            let off = f64::from(u8::from(label)) - 1.0 / (1.0 + (-odds).exp());
+            // −c·ln(1 + e^−s) − (1 − c)·ln(1 + e^s), without overflow.
+            let beyond = chance * (-odds).max(0.0) + (1.0 - chance) * odds.max(0.0);
+            height -= (beyond + (-odds.abs()).exp().ln_1p()) / n;
+            let off = chance - 1.0 / (1.0 + (-odds).exp());
             slopes.iter_mut().zip(row.iter().chain([&1.0])).for_each(|(slope, x)| *slope += off * x / n);
         }
         height.is_finite().then_some(State { height, slopes })

@@ -187,7 +187,11 @@ impl Players<'_> {
             let values = self.value.model.scores(&trace, &packed.rows);
             let raw = match &self.scorer {
                 Scorer::Model(reward) => {
-                    reward.model.forward(&packed.batch, &mut trace, Pass { from, rows: Some(&packed.last), ..Pass::read() })?;
+                    reward.model.forward(
+                        &packed.batch,
+                        &mut trace,
+                        Pass { from, rows: Some(&packed.last), ..Pass::read() },
+                    )?;
                     reward.model.scores(&trace, &packed.last)
                 }
                 Scorer::Function(_) => Vec::new(),

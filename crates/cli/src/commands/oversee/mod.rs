@@ -2,6 +2,7 @@
 
 mod debate;
 mod dial;
+mod features;
 mod ladder;
 mod ladder_table;
 mod weak_to_strong;
@@ -30,16 +31,19 @@ pub enum Command {
     ///
     /// Example, students of more items: trimtab oversee dial --items-b 6000 --lambda 0,1 --json
     Dial(dial::Dial),
-    /// The control without pretraining, on your own two-class texts: naive Bayes taught by naive Bayes.
+    /// On your own two-class texts: naive Bayes teaches naive Bayes, the control without pretraining, and a pretrained model.
     ///
     /// FILE has a text, a tab and a label 0 or 1 a line, or the label first. Weak models learn from a few texts of half A with
-    /// gold labels, the student (words and pairs of neighbours) from their labels of half B, the ceiling from gold on half B. A
-    /// pretrained student must recover more than this one, or nothing about pretraining has been shown.
+    /// gold labels, the student (words and pairs of neighbours) from their labels of half B, the ceiling from gold on half B. With
+    /// --model a second student learns from the same labels: a logistic probe on that model's features, of several blocks. It must
+    /// recover more than the first one, or nothing about pretraining has been shown; the difference has an interval.
     ///
     /// Classes are balanced by leaving texts out. Nearly the same texts are kept in one part; with --test, a text of the one file in
     /// the other is refused.
     ///
     /// Example: trimtab oversee weak-to-strong reviews.tsv --weak-items 100,300,1000
+    ///
+    /// Example, with a pretrained student: trimtab oversee weak-to-strong reviews.tsv --model SmolLM2-135M.gguf
     WeakToStrong(weak_to_strong::WeakToStrong),
     /// Transformers taught by smaller ones: all pairs of the world's sizes, with ceilings, controls and a prediction.
     ///
@@ -69,7 +73,7 @@ pub enum Command {
 pub fn run(command: &Command, quiet: bool) -> Result<()> {
     match command {
         Command::Dial(c) => dial::dial(c),
-        Command::WeakToStrong(c) => weak_to_strong::weak_to_strong(c),
+        Command::WeakToStrong(c) => weak_to_strong::weak_to_strong(c, quiet),
         Command::Ladder(c) => ladder::ladder(c, quiet),
         Command::Debate(c) => debate::debate(c),
     }

@@ -1,6 +1,7 @@
 //! `trimtab oversee weak-to-strong` on text files.
 
-use super::{Row, table, two_digits};
+use super::features::{self, Pretrained};
+use super::{Row, aligned, table, two_digits, with_interval};
 use crate::failure::Usage;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -8,15 +9,18 @@ use serde::Serialize;
 use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use trimtab_oversight::ladder::{Teaching, Text, rungs};
+use trimtab_oversight::ladder::{Student, Teaching, Text, WordPairs, rungs};
 use trimtab_oversight::leak::{NEAR, shared_texts};
 use trimtab_oversight::length_rule::LengthRule;
 use trimtab_oversight::naive_bayes::Vocabulary;
+use trimtab_oversight::probe::Probe;
 use trimtab_oversight::split::{balanced, grouped};
-use trimtab_oversight::{Error, Labels, Part, Rule, TestSet, Trial, WeakJob, pgr, split, text_task, transfer};
-use trimtab_stats::{Bootstrap, Items};
+use trimtab_oversight::{
+    Error, Labels, Part, Rule, TestSet, Trial, WeakJob, pgr, pgr_difference, split, text_task, transfer,
+};
+use trimtab_stats::{Bootstrap, Items, Measured};
 
-/// Naive Bayes taught by naive Bayes.
+/// Naive Bayes taught by naive Bayes, and a pretrained model beside it.
 #[derive(Debug, Args)]
 pub struct WeakToStrong {
     /// Two-class texts: text, tab and label 0 or 1 a line, or label and text.
@@ -40,6 +44,8 @@ pub struct WeakToStrong {
     /// The first seed, which also draws the test set.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    pretrained: Pretrained,
     /// Go on where a text of FILE is in the test file too, and say so beside the figures.
     #[arg(long)]
     allow_leak: bool,
@@ -61,12 +67,13 @@ enum LabelsArg {
 /// What a row is about.
 #[derive(Debug, Serialize)]
 struct Name {
+    student: String,
     labels: &'static str,
     weak_items: usize,
 }
 
 /// Reads, splits, fits, prints.
-pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
+pub fn weak_to_strong(args: &WeakToStrong, quiet: bool) -> Result<()> {
     let train = read(&args.file)?;
     let test = args.test.as_deref().map(read).transpose()?;
     let mut leaks = None;
@@ -81,15 +88,19 @@ pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
         }
     }
 
+    let bytes: Vec<&[u8]> = train.iter().chain(test.iter().flatten()).map(|(text, _)| text.as_slice()).collect();
+    let read = features::read(&args.pretrained, &bytes, quiet)?;
     let texts = lossy(&train);
     let groups = grouped(&texts.iter().map(String::as_str).collect::<Vec<_>>());
     let mut vocabulary = Vocabulary::default();
-    let mut featured = |rows: &[(Vec<u8>, bool)]| -> Vec<Text> {
-        rows.iter().map(|(text, gold)| Text::new(&mut vocabulary, text, *gold)).collect()
+    let mut featured = |rows: &[(Vec<u8>, bool)], first: usize| -> Vec<Text> {
+        let text =
+            |(place, (text, gold)): (usize, &(Vec<u8>, bool))| Text::new(&mut vocabulary, first + place, text, *gold);
+        rows.iter().enumerate().map(text).collect()
     };
-    let items = featured(&train);
+    let items = featured(&train, 0);
     let (learn, test): (Vec<usize>, Vec<Text>) = if let Some(test) = test {
-        ((0..items.len()).collect(), featured(&test))
+        ((0..items.len()).collect(), featured(&test, items.len()))
     } else {
         let parts = split(&groups, [1.0 - args.test_share, 0.0, 0.0, args.test_share], args.seed)?;
         let (held, learn): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(|&row| parts[row] == Part::T);
@@ -113,16 +124,28 @@ pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
 
     let seeds: Vec<u64> = (0..args.seeds).map(|i| args.seed.wrapping_add(i)).collect();
     let taught = if args.labels == LabelsArg::Hard { ("hard", Teaching::Hard) } else { ("soft", Teaching::Soft) };
-    let mut rows = Vec::new();
+    let how = Bootstrap { resamples: 1000, ..Bootstrap::default() };
+    let baseline = test.positive_share().max(1.0 - test.positive_share()).max(by_length);
+    let data = Data { args, items: &items, learn: &learn, groups: &groups, test: &test, seeds: &seeds };
+    let (mut rows, mut gains) = (Vec::new(), Vec::new());
     for (labels, teaching) in [taught, ("control: of other items", Teaching::Shuffled)] {
-        let by_seed = seeds.iter().map(|&seed| halves(args, &items, &learn, &groups, seed, &test, teaching));
-        let by_seed: Vec<Vec<Trial>> = by_seed.collect::<Result<_, Error>>()?;
-        for (at, &weak_items) in args.weak_items.iter().enumerate() {
-            let trials: Vec<Trial> = by_seed.iter().filter_map(|trials| trials.get(at).cloned()).collect();
-            let how = Bootstrap { resamples: 1000, ..Bootstrap::default() };
-            let transfer = transfer(&trials, how.level);
-            let pgr = pgr(&trials, Items::Shared, transfer.majority.max(by_length), &Rule::default(), &how);
-            rows.push(Row { name: Name { labels, weak_items }, pgr, transfer });
+        let control = data.trials(&WordPairs, teaching)?;
+        let mut students = vec![("naive Bayes".to_owned(), control.clone())];
+        for (layer, features) in read.iter().flat_map(|read| read.layers.iter().zip(&read.features)) {
+            let probe = Probe { features, ridge: args.pretrained.ridge };
+            students.push((format!("probe, block {layer}"), data.trials(&probe, teaching)?));
+        }
+        for (student, trials) in students {
+            let of_sizes = args.weak_items.iter().zip(trials.iter().zip(&control));
+            for (&weak_items, (trials, control)) in of_sizes {
+                let transfer = transfer(trials, how.level);
+                let pgr = pgr(trials, Items::Shared, baseline, &Rule::default(), &how);
+                if student != "naive Bayes" && teaching != Teaching::Shuffled {
+                    let difference = pgr_difference(trials, control, Items::Shared, &how);
+                    gains.push(Gain { student: student.clone(), weak_items, pgr: difference });
+                }
+                rows.push(Row { name: Name { student: student.clone(), labels, weak_items }, pgr, transfer });
+            }
         }
     }
 
@@ -132,6 +155,7 @@ pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
         let result = json!({
             "file": args.file, "test_file": args.test, "seeds": seeds, "labels": args.labels, "items": learn.len(),
             "test_items": test.len(), "test_looks": test.asked(), "left_out_to_balance": left_out, "leaks_allowed": leaked, "by_length": by_length, "rule": Rule::default(), "rows": rows,
+            "pretrained": read.as_ref().map(|read| json!({"model": read.model, "layers": read.layers, "ridge": args.pretrained.ridge, "cut": read.cut, "not_utf8": read.not_utf8})), "pgr_above_naive_bayes": gains,
         });
         writeln!(out, "{result:#}")?;
         return Ok(());
@@ -151,8 +175,16 @@ pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
         )?;
     }
     writeln!(out)?;
-    let name = |name: &Name| vec![name.labels.to_owned(), name.weak_items.to_string()];
-    write!(out, "{}", table(&rows, &["labels", "weak items"], name))?;
+    let name = |name: &Name| vec![name.student.clone(), name.labels.to_owned(), name.weak_items.to_string()];
+    write!(out, "{}", table(&rows, &["student", "labels", "weak items"], name))?;
+    if let Some(read) = &read {
+        write!(out, "\n{}", differences(&read.model, &gains))?;
+        for (count, what) in [(read.cut, "longer than its context and cut"), (read.not_utf8, "not UTF-8")] {
+            if count > 0 {
+                writeln!(out, "{count} texts are {what}")?;
+            }
+        }
+    }
     if let Some(row) = rows.first() {
         let t = &row.transfer;
         writeln!(
@@ -174,27 +206,60 @@ pub fn weak_to_strong(args: &WeakToStrong) -> Result<()> {
     Ok(())
 }
 
-/// One seed: halves A and B, and the rungs on them.
-fn halves(
-    args: &WeakToStrong,
-    items: &[Text],
-    learn: &[usize],
-    groups: &[usize],
-    seed: u64,
-    test: &TestSet<Text>,
-    teaching: Teaching,
-) -> Result<Vec<Trial>, Error> {
-    let keys: Vec<usize> = learn.iter().map(|&row| groups[row]).collect();
-    // Another stream than the one that drew the test set.
-    let parts = split(&keys, [0.5, 0.5, 0.0, 0.0], seed ^ 0x5EED)?;
-    let of = |part: Part| -> Vec<Text> {
-        let rows = learn.iter().zip(&parts).filter(|(_, p)| **p == part);
-        rows.map(|(&row, _)| items[row].clone()).collect()
-    };
-    let mut a = of(Part::A);
-    // Published files are sorted by label: the first k of A must be any k.
-    trimtab_oversight::SplitMix::new(seed).shuffle(&mut a);
-    rungs(seed, &a, &of(Part::B), test, &args.weak_items, teaching)
+/// What a pretrained student recovers more than the one without pretraining.
+#[derive(Debug, Serialize)]
+struct Gain {
+    student: String,
+    weak_items: usize,
+    pgr: Measured,
+}
+
+fn differences(model: &str, gains: &[Gain]) -> String {
+    let mut lines =
+        vec![["student", "weak items", "PGR less that of naive Bayes, seeds × items"].map(str::to_owned).to_vec()];
+    lines.extend(gains.iter().map(|g| vec![g.student.clone(), g.weak_items.to_string(), with_interval(&g.pgr)]));
+    format!(
+        "probes on {model}; a difference of two that are not reportable is not a figure either\n{}",
+        aligned(&lines)
+    )
+}
+
+/// What all students share.
+struct Data<'a> {
+    args: &'a WeakToStrong,
+    items: &'a [Text],
+    learn: &'a [usize],
+    groups: &'a [usize],
+    test: &'a TestSet<Text>,
+    seeds: &'a [u64],
+}
+
+impl Data<'_> {
+    /// Trials of one kind of student, `[weak sizes][seeds]`.
+    fn trials<S: Student>(&self, student: &S, teaching: Teaching) -> Result<Vec<Vec<Trial>>, Error> {
+        let mut by_size = vec![Vec::with_capacity(self.seeds.len()); self.args.weak_items.len()];
+        for &seed in self.seeds {
+            for (of_size, trial) in by_size.iter_mut().zip(self.halves(student, seed, teaching)?) {
+                of_size.push(trial);
+            }
+        }
+        Ok(by_size)
+    }
+
+    /// One seed: halves A and B, and the rungs on them.
+    fn halves<S: Student>(&self, student: &S, seed: u64, teaching: Teaching) -> Result<Vec<Trial>, Error> {
+        let keys: Vec<usize> = self.learn.iter().map(|&row| self.groups[row]).collect();
+        // Another stream than the one that drew the test set.
+        let parts = split(&keys, [0.5, 0.5, 0.0, 0.0], seed ^ 0x5EED)?;
+        let of = |part: Part| -> Vec<Text> {
+            let rows = self.learn.iter().zip(&parts).filter(|(_, p)| **p == part);
+            rows.map(|(&row, _)| self.items[row].clone()).collect()
+        };
+        let mut a = of(Part::A);
+        // Published files are sorted by label: the first k of A must be any k.
+        trimtab_oversight::SplitMix::new(seed).shuffle(&mut a);
+        rungs(seed, student, &a, &of(Part::B), self.test, &self.args.weak_items, teaching)
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<(Vec<u8>, bool)>> {
