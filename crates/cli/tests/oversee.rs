@@ -172,7 +172,11 @@ fn a_pretrained_student_stands_beside_naive_bayes() {
     let (rows, gains) = (found["rows"].as_array().unwrap(), found["pgr_above_naive_bayes"].as_array().unwrap());
     assert_eq!(rows.len(), 2 * 2 * 4, "two weak models, taught and control, naive Bayes and three blocks");
     assert_eq!(gains.len(), 2 * 3);
-    assert!(gains.iter().all(|gain| gain["pgr"]["interval"]["low"].is_number()), "{gains:?}");
+    for gain in gains {
+        // The better weak model is as good as the ceiling: there is no gap to be a share of.
+        let known = if gain["weak_items"] == 20 { &gain["pgr"]["interval"]["low"] } else { &gain["pgr"]["reason"] };
+        assert!(known.is_number() || known.is_string(), "{gain}");
+    }
     assert_eq!(found["pretrained"]["layers"], serde_json::json!([0, 1, 2]));
     // The supervisors are the same.
     let weak = |row: &Value| row["pgr"]["weak"]["value"].clone();
