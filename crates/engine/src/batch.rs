@@ -87,26 +87,41 @@ impl PackedBatch {
     /// Returns where the prompt and each answer stand. The row that predicts an answer's first token is the prompt's
     /// last one; see [`PackedBatch::predictions`].
     pub fn push_shared(&mut self, prompt: &[u32], answers: &[&[u32]]) -> (Range<usize>, Vec<Range<usize>>) {
-        let prefix = self.append(prompt, 0);
-        let mut segments = Vec::with_capacity(answers.len() + 1);
-        if !prefix.is_empty() {
-            segments.push(Segment { tokens: prefix.clone(), prefix: None });
+        self.push_branches(prompt, answers.iter().map(|answer| (prompt.len(), *answer)))
+    }
+
+    /// Adds a trunk once, and branches that leave it, each after so many of its tokens: sequences that have a beginning in common, of
+    /// different lengths. A branch is blind to the rest of the trunk and to the others.
+    ///
+    /// Returns where the trunk and each branch stand; what a branch continues is the trunk's first tokens.
+    ///
+    /// # Panics
+    /// If a branch leaves the trunk behind its end.
+    pub fn push_branches<'a>(
+        &mut self,
+        trunk: &[u32],
+        branches: impl Iterator<Item = (usize, &'a [u32])>,
+    ) -> (Range<usize>, Vec<Range<usize>>) {
+        let whole = self.append(trunk, 0);
+        let mut segments = Vec::with_capacity(branches.size_hint().0 + 1);
+        if !whole.is_empty() {
+            segments.push(Segment { tokens: whole.clone(), prefix: None });
         }
-        let ranges: Vec<_> = answers
-            .iter()
-            .map(|answer| {
-                let at = self.append(answer, prompt.len());
+        let ranges: Vec<_> = branches
+            .map(|(after, branch)| {
+                assert!(after <= trunk.len(), "a branch leaves a trunk of {} after {after}", trunk.len());
+                let at = self.append(branch, after);
                 if !at.is_empty() {
-                    segments
-                        .push(Segment { tokens: at.clone(), prefix: Some(prefix.clone()).filter(|p| !p.is_empty()) });
+                    let prefix = Some(whole.start..whole.start + after).filter(|p| !p.is_empty());
+                    segments.push(Segment { tokens: at.clone(), prefix });
                 }
                 at
             })
             .collect();
         if !segments.is_empty() {
-            self.families.push(Family { tokens: prefix.start..self.tokens.len(), segments });
+            self.families.push(Family { tokens: whole.start..self.tokens.len(), segments });
         }
-        (prefix, ranges)
+        (whole, ranges)
     }
 
     fn append(&mut self, tokens: &[u32], position: usize) -> Range<usize> {

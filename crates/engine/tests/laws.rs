@@ -394,6 +394,26 @@ fn a_pass_may_start_halfway() {
     }
 }
 
+/// Branches that leave a trunk at different places give the hidden states that their sequences give alone, to the last bit.
+#[test]
+fn branches_of_a_trunk_equal_separate_sequences() {
+    for (name, config) in shapes() {
+        let model = complete(&config, 13);
+        let d = config.hidden_size;
+        let trunk = some_tokens(70, config.vocab_size, 1);
+        let own: Vec<Vec<u32>> = [3, 1, 66, 5].iter().map(|&n| some_tokens(n, config.vocab_size, n as u64)).collect();
+        let after = [0, 70, 13, 68];
+        let mut batch = pack([&[5u32, 6][..]]);
+        let (at, places) = batch.push_branches(&trunk, after.into_iter().zip(own.iter().map(Vec::as_slice)));
+        let together = read(&model, &batch).hidden;
+        assert_eq!(together[at.start * d..at.end * d], read(&model, &pack([trunk.as_slice()])).hidden[..], "{name}");
+        for ((after, own), place) in after.into_iter().zip(&own).zip(places) {
+            let alone = read(&model, &pack([&[&trunk[..after], own].concat()[..]])).hidden;
+            assert_eq!(together[place.start * d..place.end * d], alone[after * d..], "{name}, after {after}");
+        }
+    }
+}
+
 /// A pass that is told which rows will be read gives their bits and their gradients, and NaN in the others.
 #[test]
 fn rows_that_nobody_reads_change_nothing() {

@@ -17,6 +17,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use trimtab_alignment::Error;
+use trimtab_alignment::example::groups;
 use trimtab_engine::batch::PackedBatch;
 use trimtab_engine::forward::{Pass, Trace};
 use trimtab_engine::model::Model;
@@ -212,93 +213,56 @@ fn candidates(
 
 /// The loss of each suffix: mean over goals of the mean over target tokens of −ln p, in nats.
 ///
+/// What a suffix has in common with most, from its first token on, is computed once in a pass: a candidate that exchanges one token
+/// costs what stands behind that token.
+///
 /// # Errors
 /// [`Error::Input`] for goals that do not fit the model.
 pub fn losses(model: &Model, goals: &[Goal], suffixes: &[Vec<u32>], trace: &mut Trace) -> Result<Vec<f64>, Error> {
     let mut sums = vec![0.0; suffixes.len()];
+    let usual = usual(suffixes);
+    let shares: Vec<usize> =
+        suffixes.iter().map(|suffix| suffix.iter().zip(&usual).take_while(|(a, b)| a == b).count()).collect();
+    let most = shares.iter().copied().max().unwrap_or(0);
     for goal in goals {
-        let mut pass = Scored { goal, batch: PackedBatch::new(), rows: Vec::new(), whose: Vec::new() };
-        for (share, members) in families(goal.before.len(), suffixes) {
-            let mut rest = &members[..];
-            while let Some(&first) = rest.first() {
-                let prompt = [&goal.before[..], &suffixes[first][..share]].concat();
-                let own = rest.iter().map(|&i| suffixes[i].len() - share).max().unwrap_or(0);
-                let longest = own + goal.after.len() + goal.target.len();
-                let room = PASS_TOKENS.saturating_sub(pass.batch.tokens().len() + prompt.len()) / longest.max(1);
-                if room == 0 && !pass.whose.is_empty() {
-                    pass.score(model, trace, goals.len(), &mut sums)?;
-                    continue;
-                }
-                let (now, later) = rest.split_at(room.clamp(1, rest.len()));
-                let answers: Vec<Vec<u32>> =
-                    now.iter().map(|&i| [&suffixes[i][share..], &goal.after, &goal.target].concat()).collect();
-                pass.push(&prompt, &answers, now);
-                rest = later;
+        let trunk = [&goal.before[..], &usual[..most]].concat();
+        let branches: Vec<Vec<u32>> =
+            suffixes.iter().zip(&shares).map(|(s, &share)| [&s[share..], &goal.after, &goal.target].concat()).collect();
+        let lengths: Vec<usize> = branches.iter().map(Vec::len).collect();
+        for pass in groups(&lengths, PASS_TOKENS.saturating_sub(trunk.len())) {
+            let mut batch = PackedBatch::new();
+            let leave = |i: usize| goal.before.len() + shares[i];
+            let (at, places) = batch.push_branches(&trunk, pass.clone().map(|i| (leave(i), branches[i].as_slice())));
+            let mut rows = Vec::with_capacity(pass.len() * goal.target.len());
+            for (i, place) in pass.clone().zip(&places) {
+                let predictions = PackedBatch::predictions(&(at.start..at.start + leave(i)), place);
+                rows.extend_from_slice(&predictions[predictions.len() - goal.target.len()..]);
+            }
+            if goal.target.is_empty() {
+                continue;
+            }
+            model.forward(&batch, trace, Pass { rows: Some(&rows), ..Pass::read() })?;
+            let targets = goal.target.repeat(pass.len());
+            let at = LogProbRows { rows: &rows, targets: &targets, temperature: 1.0 };
+            let logp = model.logprobs(trace, at, false).logp;
+            for (i, of) in pass.zip(logp.chunks_exact(goal.target.len())) {
+                sums[i] -= of.iter().map(|&l| f64::from(l)).sum::<f64>() / (of.len() * goals.len()) as f64;
             }
         }
-        pass.score(model, trace, goals.len(), &mut sums)?;
     }
     Ok(sums)
 }
 
-/// Candidates side by side in one pass, with the rows that predict the target of each.
-struct Scored<'a> {
-    goal: &'a Goal,
-    batch: PackedBatch,
-    rows: Vec<usize>,
-    whose: Vec<usize>,
-}
-
-impl Scored<'_> {
-    fn push(&mut self, prompt: &[u32], answers: &[Vec<u32>], whose: &[usize]) {
-        let answers: Vec<&[u32]> = answers.iter().map(Vec::as_slice).collect();
-        let (prefix, places) = self.batch.push_shared(prompt, &answers);
-        for place in &places {
-            let predictions = PackedBatch::predictions(&prefix, place);
-            self.rows.extend_from_slice(&predictions[predictions.len() - self.goal.target.len()..]);
-        }
-        self.whose.extend_from_slice(whose);
-    }
-
-    /// Adds the losses of what is in the pass, and empties it.
-    fn score(&mut self, model: &Model, trace: &mut Trace, goals: usize, sums: &mut [f64]) -> Result<(), Error> {
-        let target = &self.goal.target;
-        if !self.whose.is_empty() && !target.is_empty() {
-            let targets = target.repeat(self.whose.len());
-            model.forward(&self.batch, trace, Pass { rows: Some(&self.rows), ..Pass::read() })?;
-            let at = LogProbRows { rows: &self.rows, targets: &targets, temperature: 1.0 };
-            let logp = model.logprobs(trace, at, false).logp;
-            for (&i, of) in self.whose.iter().zip(logp.chunks_exact(target.len())) {
-                sums[i] -= of.iter().map(|&l| f64::from(l)).sum::<f64>() / (of.len() * goals) as f64;
-            }
-        }
-        (self.batch, self.rows, self.whose) = (PackedBatch::new(), Vec::new(), Vec::new());
-        Ok(())
-    }
-}
-
-/// Suffixes by how many of their first tokens are those of most, where computing these once for all of them is less work than for
-/// each: `before` is how many tokens stand before them. A candidate that exchanges one token of many shares all tokens before it.
-fn families(before: usize, suffixes: &[Vec<u32>]) -> BTreeMap<usize, Vec<usize>> {
+/// The token that most suffixes have at each place.
+fn usual(suffixes: &[Vec<u32>]) -> Vec<u32> {
     let places = suffixes.iter().map(Vec::len).max().unwrap_or(0);
-    let usual: Vec<u32> = (0..places)
+    (0..places)
         .map(|place| {
             let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
             suffixes.iter().filter_map(|s| s.get(place)).for_each(|token| *counts.entry(*token).or_default() += 1);
             counts.into_iter().max_by_key(|(_, n)| *n).map_or(0, |(token, _)| token)
         })
-        .collect();
-    let mut families: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (i, suffix) in suffixes.iter().enumerate() {
-        let share = suffix.iter().zip(&usual).take_while(|(a, b)| a == b).count();
-        families.entry(share).or_default().push(i);
-    }
-    let (worth, single): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        families.into_iter().partition(|(share, members)| share * members.len() > before + share);
-    let mut families = worth;
-    families.entry(0).or_default().extend(single.into_values().flatten());
-    families.retain(|_, members| !members.is_empty());
-    families
+        .collect()
 }
 
 #[cfg(test)]
@@ -314,6 +278,19 @@ mod tests {
         ]
     }
 
+    /// The loss of a suffix in a pass of its own, nothing shared and nothing left out.
+    fn alone(model: &Model, goal: &Goal, suffix: &[u32], trace: &mut Trace) -> f64 {
+        let tokens = [&goal.before[..], suffix, &goal.after, &goal.target].concat();
+        let mut batch = PackedBatch::new();
+        batch.push(&tokens);
+        model.forward(&batch, trace, Pass::read()).unwrap();
+        let answer = tokens.len() - goal.target.len();
+        let rows: Vec<usize> = (answer - 1..tokens.len() - 1).collect();
+        let at = LogProbRows { rows: &rows, targets: &goal.target, temperature: 1.0 };
+        let logp = model.logprobs(trace, at, false).logp;
+        -logp.iter().map(|&l| f64::from(l)).sum::<f64>() / logp.len() as f64
+    }
+
     const ALL: Gcg = Gcg { steps: 1, width: 61, top_k: 61, replace: 1, buffer: 0, enough: 0.0 };
 
     /// Law: one token over the whole vocabulary is the optimum, by scoring every token in a pass of its own; so it is of several goals.
@@ -324,18 +301,7 @@ mod tests {
         for goals in [goals(), goals()[..1].to_vec()] {
             let mut trace = Trace::default();
             let one = |token: u32, trace: &mut Trace| -> f64 {
-                let of = |goal: &Goal, trace: &mut Trace| {
-                    let tokens = [&goal.before[..], &[token], &goal.after, &goal.target].concat();
-                    let mut batch = PackedBatch::new();
-                    batch.push(&tokens);
-                    model.forward(&batch, trace, Pass::read()).unwrap();
-                    let answer = tokens.len() - goal.target.len();
-                    let rows: Vec<usize> = (answer - 1..tokens.len() - 1).collect();
-                    let at = LogProbRows { rows: &rows, targets: &goal.target, temperature: 1.0 };
-                    let logp = model.logprobs(trace, at, false).logp;
-                    -logp.iter().map(|&l| f64::from(l)).sum::<f64>() / logp.len() as f64
-                };
-                goals.iter().map(|goal| of(goal, trace)).sum::<f64>() / goals.len() as f64
+                goals.iter().map(|goal| alone(&model, goal, &[token], trace)).sum::<f64>() / goals.len() as f64
             };
             let brute = (0..61u32).map(|t| (one(t, &mut trace), t)).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
             let found = search(
@@ -365,16 +331,16 @@ mod tests {
                 suffix
             })
             .collect();
-        suffixes.push(vec![1; 9]);
-        let families = families(3, &suffixes);
-        assert!(families.len() > 5, "{:?}", families.keys());
-        assert_eq!(families.values().map(Vec::len).sum::<usize>(), suffixes.len());
+        suffixes.extend([vec![1; 9], from.clone(), from[..4].to_vec()]);
         let mut trace = Trace::default();
         let together = losses(&model, &goals(), &suffixes, &mut trace).unwrap();
-        for (suffix, loss) in suffixes.iter().zip(together).step_by(7) {
-            let alone = losses(&model, &goals(), std::slice::from_ref(suffix), &mut trace).unwrap()[0];
-            assert_eq!(alone.to_bits(), loss.to_bits(), "{suffix:?}");
+        for (suffix, loss) in suffixes.iter().zip(together).rev().step_by(7) {
+            let alone = goals().iter().map(|goal| alone(&model, goal, suffix, &mut trace) / 2.0).sum::<f64>();
+            assert!((alone - loss).abs() < 1e-12, "{suffix:?}: {alone} {loss}");
         }
+        let single = losses(&model, &goals(), std::slice::from_ref(&from), &mut trace).unwrap()[0];
+        let own = goals().iter().map(|goal| alone(&model, goal, &from, &mut trace) / 2.0).sum::<f64>();
+        assert!((single - own).abs() < 1e-12, "one suffix is all trunk: {single} {own}");
     }
 
     /// Laws: what is found is never worse than the start, nor than any step; what is refused is never taken; equal streams find equal
