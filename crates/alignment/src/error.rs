@@ -69,7 +69,7 @@ pub enum Error {
     },
     /// Ctrl-C.
     #[error(
-        "interrupted at {stage} step {step}: the run folder is whole\n  try: the same command again, which continues from here"
+        "interrupted at {stage} step {step}: what was done is kept\n  try: the same command again, which continues from here"
     )]
     Interrupted {
         /// The stage.
