@@ -3,9 +3,13 @@
 //! What a weak-to-strong experiment is made of, each part pure: [`labels`] and [`job`] hold the protocol in types, [`mod@split`]
 //! and [`leak`] keep its parts apart, [`mod@pgr`] and [`mod@transfer`] make its figures and say when they mean nothing,
 //! [`confidence_loss`] is the method of the paper. [`saliency_dial`] is an experiment whose truth and errors are known by
-//! construction, [`ladder`] the control without pretraining on real text, [`misfit`] the theory, checked by numbers.
+//! construction, [`ladder`] the control without pretraining on real text, [`misfit`] the theory, checked by numbers. [`debate`] and
+//! [`critique`] are protocols that help a judge who cannot see or check everything, as games whose truth is known.
 
+pub mod binomial;
 pub mod confidence_loss;
+pub mod critique;
+pub mod critique_law;
 pub mod debate;
 mod error;
 pub mod job;

@@ -1,5 +1,6 @@
-//! `trimtab oversee dial|weak-to-strong|ladder|debate`, and how their tables are written.
+//! `trimtab oversee dial|weak-to-strong|ladder|debate|critique`, and how their tables are written.
 
+mod critique;
 mod debate;
 mod dial;
 mod ladder;
@@ -11,7 +12,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use std::fmt::Write as _;
 use trimtab_oversight::{Pgr, Transfer};
-use trimtab_stats::{Interval, Measured};
+use trimtab_stats::{Interval, Measured, mean_t};
 
 /// What can be asked about oversight.
 #[derive(Debug, Subcommand)]
@@ -63,6 +64,19 @@ pub enum Command {
     ///
     /// Example, the control where the judge sees all: trimtab oversee debate --tokens 16 --looked-at 16 --shown 16
     Debate(debate::Debate),
+    /// Do critics help a judge who can check little, if some of them are sneaky? Arithmetic with known errors, in seconds.
+    ///
+    /// A trace is a running sum of n steps, one of them wrong in half of the traces; the judge can check m steps and says whether there
+    /// is an error. A helpful critic points at the step that it believes wrong, a sneaky one at a right step. Trust is the judge's belief
+    /// that a critic is helpful: 1 is an unwary judge, 1 less the share of sneaky critics is one who was told of them. Beside every
+    /// figure stands its closed form.
+    ///
+    /// Control: a critic that points at random, before a judge who knows it, must be worth nothing.
+    ///
+    /// Example: trimtab oversee critique
+    ///
+    /// Example, mostly sneaky critics and a judge with more time: trimtab oversee critique --sneaky 0.9 --checks 8 --trust 0,0.1,1
+    Critique(critique::Critique),
 }
 
 /// Runs it.
@@ -72,6 +86,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::WeakToStrong(c) => weak_to_strong::weak_to_strong(c),
         Command::Ladder(c) => ladder::ladder(c, quiet),
         Command::Debate(c) => debate::debate(c),
+        Command::Critique(c) => critique::critique(c),
     }
 }
 
@@ -141,6 +156,21 @@ fn aligned(lines: &[Vec<String>]) -> String {
     text
 }
 
+/// The seeds that a command runs, from the first on.
+fn seeds(first: u64, count: u64) -> Vec<u64> {
+    (0..count).map(|i| first.wrapping_add(i)).collect()
+}
+
+/// The mean over seeds of one figure less another of the same items.
+fn less(one: &[f64], other: &[f64]) -> Measured {
+    mean_t(&one.iter().zip(other).map(|(one, other)| one - other).collect::<Vec<_>>(), 0.95)
+}
+
+/// What to say below a table of so many seeds: one has no interval.
+fn on_seeds(seeds: &[u64]) -> &'static str {
+    if seeds.len() == 1 { "One seed has no interval: figures stand without ±. Try: --seeds 5\n" } else { "" }
+}
+
 /// A mean with the half-width of its t interval.
 fn plus_minus(figure: &Measured) -> String {
     match (figure.value, figure.interval) {
@@ -148,6 +178,16 @@ fn plus_minus(figure: &Measured) -> String {
         (Some(value), None) => number(value, 3),
         _ => "–".into(),
     }
+}
+
+/// As [`plus_minus`]; of an undefined figure a dash and the number of the note that says why.
+fn noted(figure: &Measured, notes: &mut Vec<String>) -> String {
+    let (None, Some(reason)) = (figure.value, &figure.reason) else { return plus_minus(figure) };
+    let place = notes.iter().position(|note| note == reason).unwrap_or(notes.len());
+    if place == notes.len() {
+        notes.push(reason.clone());
+    }
+    format!("– ({})", place + 1)
 }
 
 /// A number without the sign that rounding leaves of −0.0001.
