@@ -234,3 +234,45 @@ fn a_critique_refuses_what_cannot_be_judged() {
     critique(&["--seeds", "0"], &["--seeds"]);
     critique(&["--steps", "1000", "--items", "1000000"], &["too many for a minute"]);
 }
+
+/// Queries help, and confidence gets worse by them for who takes answers for independent; not for who was told, and not where the
+/// assistant knows nothing.
+#[test]
+fn queries_help_and_calibration_gets_worse() {
+    let run = |args: &[&str]| json(trimtab().args(["oversee", "sandwich", "--json"]).args(args));
+    let found = run(&[]);
+    let row = |assistant: &str, weighing: &str, budget: u64| {
+        only(&found, |r| r["assistant"] == assistant && r["weighing"] == weighing && r["budget"] == budget)
+    };
+    let eight = row("able", "independent", 8);
+    assert!(bounds(&eight["less_alone"]).0 > 0.1 && bounds(&eight["less_assistant"]).0 > 0.02);
+    assert!(bounds(&eight["calibration_error"]).0 > value(&row("able", "independent", 0)["calibration_error"]) + 0.1);
+    assert!(value(&row("able", "wary", 8)["calibration_error"]) < 0.05);
+    assert!(value(&eight["over_reliance"]) > 0.1);
+    assert_eq!(value(&row("able", "independent", 0)["over_reliance"]), 0.0);
+    let none = &row("able", "independent", 0)["under_reliance"];
+    assert!(none["value"].is_null() && none["reason"].as_str().unwrap().contains("nothing was asked"), "{none}");
+    for budget in [0, 1, 2, 4, 8] {
+        let control = value(&row("knows_nothing", "independent", budget)["less_alone"]);
+        assert!(control.abs() < 0.02, "{budget}: {control}");
+    }
+    for row in found["rows"].as_array().unwrap() {
+        assert!((value(&row["accuracy"]) - row["law"].as_f64().unwrap()).abs() < 0.03, "{row}");
+    }
+    assert_eq!(run(&[]), found);
+    let text = stdout(trimtab().args(["oversee", "sandwich", "--items", "100", "--seeds", "1"]));
+    assert!(text.contains("One seed has no interval") && text.contains("(1) no such question"), "{text}");
+}
+
+#[test]
+fn a_sandwich_refuses_what_nobody_can_ask() {
+    let sandwich = |args: &[&str], says: &[&str]| refused(trimtab().args(["oversee", "sandwich"]).args(args), says);
+    sandwich(&["--budget", "1,5000"], &["--budget 5000", "expected", "try: "]);
+    sandwich(&["--budget=-1"], &["--budget"]);
+    sandwich(&["--knowledge", "0"], &["knowledge of 0", "try: "]);
+    sandwich(&["--plain", "1.1"], &["plain questions: 1.1", "a number from 0 to 1"]);
+    sandwich(&["--blind-share", "NaN"], &["NaN", "a number from 0 to 1"]);
+    sandwich(&["--shown", "0"], &["0 questions to learn"]);
+    sandwich(&["--items", "0"], &["--items"]);
+    sandwich(&["--seeds", "0"], &["--seeds"]);
+}

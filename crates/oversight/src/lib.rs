@@ -3,8 +3,8 @@
 //! What a weak-to-strong experiment is made of, each part pure: [`labels`] and [`job`] hold the protocol in types, [`mod@split`]
 //! and [`leak`] keep its parts apart, [`mod@pgr`] and [`mod@transfer`] make its figures and say when they mean nothing,
 //! [`confidence_loss`] is the method of the paper. [`saliency_dial`] is an experiment whose truth and errors are known by
-//! construction, [`ladder`] the control without pretraining on real text, [`misfit`] the theory, checked by numbers. [`debate`] and
-//! [`critique`] are protocols that help a judge who cannot see or check everything, as games whose truth is known.
+//! construction, [`ladder`] the control without pretraining on real text, [`misfit`] the theory, checked by numbers. [`debate`],
+//! [`critique`] and [`sandwich`] are protocols that help a judge who cannot see or check everything, as games whose truth is known.
 
 pub mod binomial;
 pub mod confidence_loss;
@@ -21,7 +21,9 @@ pub mod logistic;
 pub mod misfit;
 pub mod naive_bayes;
 pub mod pgr;
+pub mod reliance;
 pub mod saliency_dial;
+pub mod sandwich;
 pub mod split;
 mod splitmix;
 pub mod text_task;

@@ -1,10 +1,11 @@
-//! `trimtab oversee dial|weak-to-strong|ladder|debate|critique`, and how their tables are written.
+//! `trimtab oversee dial|weak-to-strong|ladder|debate|critique|sandwich`, and how their tables are written.
 
 mod critique;
 mod debate;
 mod dial;
 mod ladder;
 mod ladder_table;
+mod sandwich;
 mod weak_to_strong;
 
 use anyhow::Result;
@@ -77,6 +78,19 @@ pub enum Command {
     ///
     /// Example, mostly sneaky critics and a judge with more time: trimtab oversee critique --sneaky 0.9 --checks 8 --trust 0,0.1,1
     Critique(critique::Critique),
+    /// Does an able assistant that is sometimes sure and wrong help a non-expert? Sandwiching with a budget of queries, in seconds.
+    ///
+    /// The non-expert knows a little, the expert's answers are known by construction, and the assistant may be asked b times about a
+    /// question. On blind questions it gives the same wrong answer again and again. The non-expert has learnt how often it is right, and
+    /// takes its answers for independent; beside him stands one who was told of blind questions. Printed: accuracy with its closed form,
+    /// calibration, and how often he was right alone and wrong with help (over-reliance) or wrong alone and would not be helped.
+    ///
+    /// Control: an assistant that knows nothing must be worth nothing.
+    ///
+    /// Example: trimtab oversee sandwich
+    ///
+    /// Example, an assistant whose errors are independent: trimtab oversee sandwich --blind-share 0 --plain 0.74
+    Sandwich(sandwich::SandwichArgs),
 }
 
 /// Runs it.
@@ -87,6 +101,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::Ladder(c) => ladder::ladder(c, quiet),
         Command::Debate(c) => debate::debate(c),
         Command::Critique(c) => critique::critique(c),
+        Command::Sandwich(c) => sandwich::sandwich(c),
     }
 }
 
