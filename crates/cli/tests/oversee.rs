@@ -276,3 +276,57 @@ fn a_sandwich_refuses_what_nobody_can_ask() {
     sandwich(&["--items", "0"], &["--items"]);
     sandwich(&["--seeds", "0"], &["--seeds"]);
 }
+
+/// Errors grow by nodes of exclusive-ors and by depth of the rest, as the closed form says; learning averages out what it cannot express
+/// and copies what it can.
+#[test]
+fn errors_of_a_recursion_grow_by_what_matters() {
+    let run = |args: &[&str]| json(trimtab().args(["oversee", "decompose", "--json"]).args(args));
+    let found = run(&["--depth", "4"]);
+    let row = |xor: f64, arm: &str, shared: Option<f64>| {
+        only(&found, |r| r["xor"] == xor && r["arm"] == arm && r["shared"].as_f64() == shared)
+    };
+    let deepest = |row: &Value| value(&row["error"][3]);
+    assert!(deepest(row(1.0, "recursion", Some(0.0))) > 0.35 && deepest(row(0.0, "recursion", Some(0.0))) < 0.2);
+    assert!(deepest(row(1.0, "recursion", Some(1.0))) < 0.08, "errors that hang together cancel in pairs");
+    for xor in [0.0, 1.0] {
+        assert_eq!(deepest(row(xor, "distilled_by_chance", None)), 0.0);
+        assert_eq!(deepest(row(xor, "distilled_odd_unseen", None)), 0.0);
+        assert!(deepest(row(xor, "distilled_odd_seen", None)) > 0.12, "what can be expressed is copied");
+    }
+    assert!(
+        (deepest(row(1.0, "direct", None)) - 0.5).abs() < 0.03,
+        "half of the leaves say nothing of an exclusive-or"
+    );
+    let other = &row(1.0, "other_items", None)["error"][3];
+    assert!(bounds(other).0 < 0.5 && 0.5 < bounds(other).1, "{other}");
+    for row in found["rows"].as_array().unwrap() {
+        let law = row["law"].as_array().into_iter().flatten();
+        for (error, law) in row["error"].as_array().unwrap().iter().zip(law) {
+            assert!((value(error) - law.as_f64().unwrap()).abs() < 0.025, "{row}");
+        }
+    }
+    assert_eq!(run(&["--depth", "4"]), found);
+    // A table of drawn answers may say the same of all, and then the next one never meets the contrary.
+    let all = found["rows"].as_array().unwrap().iter();
+    assert!(all.filter(|row| row["arm"] != "other_items").all(|row| row["unlabelled_cells"] == 0));
+    let few = stdout(trimtab().args(["oversee", "decompose", "--labels", "20", "--items", "100", "--depth", "2"]));
+    assert!(few.contains("taught, odd nodes, seen: no label reached"), "{few}");
+    let text = stdout(trimtab().args(["oversee", "decompose", "--items", "100", "--depth", "2", "--seeds", "1"]));
+    assert!(text.contains("One seed has no interval") && text.contains("control: direct"), "{text}");
+}
+
+#[test]
+fn a_decomposition_refuses_what_it_cannot_grow() {
+    let decompose = |args: &[&str], says: &[&str]| refused(trimtab().args(["oversee", "decompose"]).args(args), says);
+    decompose(&["--depth", "0"], &["depth 0", "expected", "try: "]);
+    decompose(&["--depth", "40"], &["depth 40"]);
+    decompose(&["--xor", "0,1.5"], &["exclusive-or 1.5", "a number from 0 to 1"]);
+    decompose(&["--slip", "NaN"], &["slip NaN"]);
+    decompose(&["--shared", "2"], &["shared 2"]);
+    decompose(&["--labels", "0"], &["0 labels"]);
+    decompose(&["--labels", "1", "--depth", "1"], &["direct judge", "try: "]);
+    decompose(&["--items", "0"], &["--items"]);
+    decompose(&["--seeds", "0"], &["--seeds"]);
+    decompose(&["--depth", "12", "--items", "100000"], &["too many for a minute"]);
+}

@@ -4,14 +4,18 @@
 //! and [`leak`] keep its parts apart, [`mod@pgr`] and [`mod@transfer`] make its figures and say when they mean nothing,
 //! [`confidence_loss`] is the method of the paper. [`saliency_dial`] is an experiment whose truth and errors are known by
 //! construction, [`ladder`] the control without pretraining on real text, [`misfit`] the theory, checked by numbers. [`debate`],
-//! [`critique`] and [`sandwich`] are protocols that help a judge who cannot see or check everything, as games whose truth is known.
+//! [`critique`], [`sandwich`] and [`decompose`] are protocols that help a judge who cannot see or check everything, as games whose
+//! truth is known.
 
 pub mod binomial;
 pub mod confidence_loss;
 pub mod critique;
 pub mod critique_law;
 pub mod debate;
+pub mod decompose;
+pub mod decompose_law;
 mod error;
+mod formula;
 pub mod job;
 pub mod labels;
 pub mod ladder;

@@ -1,7 +1,8 @@
-//! `trimtab oversee dial|weak-to-strong|ladder|debate|critique|sandwich`, and how their tables are written.
+//! `trimtab oversee dial|weak-to-strong|ladder|debate|critique|sandwich|decompose`, and how their tables are written.
 
 mod critique;
 mod debate;
+mod decompose;
 mod dial;
 mod ladder;
 mod ladder_table;
@@ -91,6 +92,19 @@ pub enum Command {
     ///
     /// Example, an assistant whose errors are independent: trimtab oversee sandwich --blind-share 0 --plain 0.74
     Sandwich(sandwich::SandwichArgs),
+    /// How do errors grow where a judge relies on answers about the parts? Boolean formulas judged by recursion, in seconds.
+    ///
+    /// A judge sees one gate and what he is told of its two halves, and slips at a node now and then. He asks copies of himself, or
+    /// assistants, each of which learnt from the labels of a judge who asked the one before. With exclusive-or gates every part matters and
+    /// errors grow with the number of nodes; with "and" and "or" they grow with depth. Printed: error by depth with its closed form, for
+    /// slips that are independent, shared by a tree, averaged out by learning, or copied by it.
+    ///
+    /// Controls: direct judging without decomposition, and labels of other items.
+    ///
+    /// Example: trimtab oversee decompose
+    ///
+    /// Example, mixed gates and a careful judge: trimtab oversee decompose --xor 0.3 --slip 0.01 --depth 8
+    Decompose(decompose::Decompose),
 }
 
 /// Runs it.
@@ -102,6 +116,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::Debate(c) => debate::debate(c),
         Command::Critique(c) => critique::critique(c),
         Command::Sandwich(c) => sandwich::sandwich(c),
+        Command::Decompose(c) => decompose::decompose(c),
     }
 }
 
