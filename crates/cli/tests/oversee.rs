@@ -330,3 +330,66 @@ fn a_decomposition_refuses_what_it_cannot_grow() {
     decompose(&["--seeds", "0"], &["--seeds"]);
     decompose(&["--depth", "12", "--items", "100000"], &["too many for a minute"]);
 }
+
+/// Without a shortcut easy labels are as good as hard ones, with a strong one worse than none; the control teaches nothing, and what is
+/// too hard is withheld.
+#[test]
+fn a_shortcut_turns_easy_labels_against_hard_items() {
+    let run =
+        |args: &[&str]| json(trimtab().args(["oversee", "easy-to-hard", "--json", "--resamples", "200"]).args(args));
+    let found = run(&["--hardness", "0.5,0.9"]);
+    let row = |hardness: f64, shortcut: f64, other: bool| {
+        only(&found, |r| {
+            r["case"]["hardness"] == hardness && r["case"]["shortcut"] == shortcut && r["case"]["other_items"] == other
+        })
+    };
+    let (none, strong) = (row(0.5, 0.0, false), row(0.5, 4.0, false));
+    for which in ["fieller", "bootstrap"] {
+        let (low, high) = bounds(&none["sgr"][which]);
+        assert!(low > 0.8 && high < 1.4, "{which}: {low} {high}");
+        assert!(bounds(&strong["sgr"][which]).1 < 0.1, "{which}");
+    }
+    assert!(bounds(&strong["sgr"]["fieller"]).1 < 0.0, "worse than no labels at all");
+    assert!(value(&strong["on_easy"]) > 0.99, "and nothing of it is seen on easy items");
+    for row in [none, strong] {
+        // 10,000 items: a standard error of 0.005, and what 1500 labels lack.
+        for (figure, law) in [("weak", "unsupervised"), ("student", "easy"), ("ceiling", "hard")] {
+            let (found, law) = (value(&row["sgr"][figure]), row["law"][law].as_f64().unwrap());
+            assert!((found - law).abs() < 0.025, "{figure}: {found} {law}");
+        }
+    }
+    let control = &row(0.5, 0.0, true)["sgr"]["student"];
+    assert!(bounds(control).0 < 0.5 && 0.5 < bounds(control).1, "{control}");
+    let too_hard = &row(0.9, 0.0, false)["sgr"];
+    assert!(
+        too_hard["fieller"]["value"].is_null() && too_hard["withheld"]["reasons"].to_string().contains("reaches 0.05")
+    );
+    assert_eq!(run(&["--hardness", "0.5,0.9"]), found);
+    let text = stdout(trimtab().args(["oversee", "easy-to-hard", "--seeds", "1", "--resamples", "100"]));
+    assert!(text.contains("not reportable (") && text.contains("1 seed of at least 5"), "{text}");
+    assert!(text.contains("One seed has no interval"), "{text}");
+}
+
+#[test]
+fn easy_to_hard_refuses_what_it_cannot_run() {
+    let refuses = |args: &[&str], says: &[&str]| refused(trimtab().args(["oversee", "easy-to-hard"]).args(args), says);
+    refuses(&["--hardness", "1"], &["hardness of 1", "expected", "try: "]);
+    refuses(&["--shortcut", "0,NaN"], &["shortcut of NaN", "try: "]);
+    refuses(&["--signal=-2"], &["signal of -2"]);
+    refuses(&["--labels", "0"], &["0 labelled"]);
+    refuses(&["--labels", "1"], &["1 items to learn from", "both classes"]);
+    refuses(&["--items-t", "0"], &["0 test items"]);
+    refuses(&["--items-t", "9000000"], &["too many for a minute"]);
+    refuses(&["--seeds", "0"], &["--seeds"]);
+}
+
+/// The help of every protocol says what it asks, what its control is, and how to begin.
+#[test]
+fn help_of_the_protocols_teaches() {
+    for command in ["critique", "sandwich", "decompose", "easy-to-hard"] {
+        let text = stdout(trimtab().args(["oversee", command, "--help"]));
+        for part in ["Control", &format!("Example: trimtab oversee {command}"), "in seconds", "[default: 5]"] {
+            assert!(text.contains(part), "{part:?} is not in:\n{text}");
+        }
+    }
+}

@@ -4,8 +4,8 @@
 //! and [`leak`] keep its parts apart, [`mod@pgr`] and [`mod@transfer`] make its figures and say when they mean nothing,
 //! [`confidence_loss`] is the method of the paper. [`saliency_dial`] is an experiment whose truth and errors are known by
 //! construction, [`ladder`] the control without pretraining on real text, [`misfit`] the theory, checked by numbers. [`debate`],
-//! [`critique`], [`sandwich`] and [`decompose`] are protocols that help a judge who cannot see or check everything, as games whose
-//! truth is known.
+//! [`critique`], [`sandwich`] and [`decompose`] are protocols that help a judge who cannot see or check everything, [`easy_to_hard`] one
+//! for tasks too hard to label, all as games whose truth is known.
 
 pub mod binomial;
 pub mod confidence_loss;
@@ -14,6 +14,7 @@ pub mod critique_law;
 pub mod debate;
 pub mod decompose;
 pub mod decompose_law;
+pub mod easy_to_hard;
 mod error;
 mod formula;
 pub mod job;

@@ -1,9 +1,10 @@
-//! `trimtab oversee dial|weak-to-strong|ladder|debate|critique|sandwich|decompose`, and how their tables are written.
+//! `trimtab oversee dial|weak-to-strong|ladder|debate|critique|sandwich|decompose|easy-to-hard`, and how their tables are written.
 
 mod critique;
 mod debate;
 mod decompose;
 mod dial;
+mod easy_to_hard;
 mod ladder;
 mod ladder_table;
 mod sandwich;
@@ -105,6 +106,18 @@ pub enum Command {
     ///
     /// Example, mixed gates and a careful judge: trimtab oversee decompose --xor 0.3 --slip 0.01 --depth 8
     Decompose(decompose::Decompose),
+    /// Can labels of easy items teach a model to be right on hard ones? A dial for the shortcut that works on easy items, in seconds.
+    ///
+    /// Hard items have the signal of easy ones, weaker, and lack a shortcut. SGR = (easy − unsupervised)/(hard − unsupervised), the
+    /// supervision gap recovered, of accuracies on hard items. It is a PGR with the unsupervised rule as weak model, and is withheld by the
+    /// same rule: fewer than 5 seeds, fewer than 2,000 test items, an interval of hard − unsupervised that reaches 0.05.
+    ///
+    /// Controls: no shortcut, where all of the gap must be recovered, and labels of other items, which must teach nothing.
+    ///
+    /// Example: trimtab oversee easy-to-hard --seeds 10
+    ///
+    /// Example, items so hard that nothing can be said: trimtab oversee easy-to-hard --hardness 0.5,0.9
+    EasyToHard(easy_to_hard::EasyToHard),
 }
 
 /// Runs it.
@@ -117,6 +130,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::Critique(c) => critique::critique(c),
         Command::Sandwich(c) => sandwich::sandwich(c),
         Command::Decompose(c) => decompose::decompose(c),
+        Command::EasyToHard(c) => easy_to_hard::easy_to_hard(c),
     }
 }
 
