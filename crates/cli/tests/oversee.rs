@@ -229,3 +229,221 @@ fn a_debate_beats_a_consultancy_unless_all_is_seen() {
         &["too many for a minute"],
     );
 }
+
+/// The value, or a bound of the interval, of a figure.
+fn value(figure: &Value) -> f64 {
+    figure["value"].as_f64().unwrap_or_else(|| panic!("no value: {figure}"))
+}
+
+fn bounds(figure: &Value) -> (f64, f64) {
+    (figure["interval"]["low"].as_f64().unwrap(), figure["interval"]["high"].as_f64().unwrap())
+}
+
+/// The only row for which `is` holds.
+fn only(result: &Value, is: impl Fn(&Value) -> bool) -> &Value {
+    let rows: Vec<&Value> = result["rows"].as_array().unwrap().iter().filter(|row| is(row)).collect();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    rows[0]
+}
+
+/// A helpful critic helps, a sneaky one costs whoever trusts it, and one at random is nobody; figures are those of the law, and equal
+/// runs are equal.
+#[test]
+fn a_sneaky_critic_costs_whoever_trusts_it() {
+    let run = |args: &[&str]| json(trimtab().args(["oversee", "critique", "--json"]).args(args));
+    let found = run(&["--trust", "0,1"]);
+    let row =
+        |critic: &str, trust: Option<f64>| only(&found, |r| r["critic"] == critic && r["trust"].as_f64() == trust);
+    assert!(bounds(&row("helpful", Some(1.0))["less_unaided"]).0 > 0.2);
+    assert!(bounds(&row("sneaky", Some(1.0))["less_unaided"]).1 < -0.03);
+    assert!(bounds(&row("sneaky", Some(0.0))["less_unaided"]).0 > -0.02, "who trusts nobody loses nothing");
+    let (low, high) = bounds(&row("random", None)["less_unaided"]);
+    assert!(low <= 0.0 && 0.0 <= high && high - low < 0.05, "the control: {low} {high}");
+    let (told, unwary) = (row("mixed", Some(0.5)), row("mixed", Some(1.0)));
+    assert!(told["law"]["accuracy"].as_f64().unwrap() > unwary["law"]["accuracy"].as_f64().unwrap());
+    for row in found["rows"].as_array().unwrap() {
+        for figure in ["accuracy", "found", "false_alarms"] {
+            // 10,000 traces: a standard error of 0.007 at most.
+            assert!((value(&row[figure]) - row["law"][figure].as_f64().unwrap()).abs() < 0.03, "{row}");
+        }
+        assert_eq!(row["counts"]["accuracy"]["denominator"], 10_000);
+    }
+    assert_eq!(run(&["--trust", "0,1"]), found);
+    let text = stdout(trimtab().args(["oversee", "critique", "--items", "100", "--seeds", "1"]));
+    assert!(text.contains("One seed has no interval"), "{text}");
+}
+
+#[test]
+fn a_critique_refuses_what_cannot_be_judged() {
+    let critique = |args: &[&str], says: &[&str]| refused(trimtab().args(["oversee", "critique"]).args(args), says);
+    critique(&["--steps", "0"], &["0 steps", "expected", "try: "]);
+    critique(&["--checks", "21"], &["20 steps, 21 checked", "no more than steps", "try: "]);
+    critique(&["--checks", "0"], &["0 checked"]);
+    critique(&["--check-right", "1.5"], &["1.5", "a chance from 0 to 1"]);
+    critique(&["--skill=-0.1"], &["a critic's skill of -0.1"]);
+    critique(&["--sneaky", "NaN"], &["sneaky critics of NaN"]);
+    critique(&["--trust", "0.5,2"], &["trust is 2", "try: "]);
+    critique(&["--flawed", "1"], &["both sorts"]);
+    critique(&["--items", "0"], &["--items"]);
+    critique(&["--seeds", "0"], &["--seeds"]);
+    critique(&["--steps", "1000", "--items", "1000000"], &["too many for a minute"]);
+}
+
+/// Queries help, and confidence gets worse by them for who takes answers for independent; not for who was told, and not where the
+/// assistant knows nothing.
+#[test]
+fn queries_help_and_calibration_gets_worse() {
+    let run = |args: &[&str]| json(trimtab().args(["oversee", "sandwich", "--json"]).args(args));
+    let found = run(&[]);
+    let row = |assistant: &str, weighing: &str, budget: u64| {
+        only(&found, |r| r["assistant"] == assistant && r["weighing"] == weighing && r["budget"] == budget)
+    };
+    let eight = row("able", "independent", 8);
+    assert!(bounds(&eight["less_alone"]).0 > 0.1 && bounds(&eight["less_assistant"]).0 > 0.02);
+    assert!(bounds(&eight["calibration_error"]).0 > value(&row("able", "independent", 0)["calibration_error"]) + 0.1);
+    assert!(value(&row("able", "wary", 8)["calibration_error"]) < 0.05);
+    assert!(value(&eight["over_reliance"]) > 0.1);
+    assert_eq!(value(&row("able", "independent", 0)["over_reliance"]), 0.0);
+    let none = &row("able", "independent", 0)["under_reliance"];
+    assert!(none["value"].is_null() && none["reason"].as_str().unwrap().contains("nothing was asked"), "{none}");
+    for budget in [0, 1, 2, 4, 8] {
+        let control = value(&row("knows_nothing", "independent", budget)["less_alone"]);
+        assert!(control.abs() < 0.02, "{budget}: {control}");
+    }
+    for row in found["rows"].as_array().unwrap() {
+        assert!((value(&row["accuracy"]) - row["law"].as_f64().unwrap()).abs() < 0.03, "{row}");
+    }
+    assert_eq!(run(&[]), found);
+    let text = stdout(trimtab().args(["oversee", "sandwich", "--items", "100", "--seeds", "1"]));
+    assert!(text.contains("One seed has no interval") && text.contains("(1) no such question"), "{text}");
+}
+
+#[test]
+fn a_sandwich_refuses_what_nobody_can_ask() {
+    let sandwich = |args: &[&str], says: &[&str]| refused(trimtab().args(["oversee", "sandwich"]).args(args), says);
+    sandwich(&["--budget", "1,5000"], &["--budget 5000", "expected", "try: "]);
+    sandwich(&["--budget=-1"], &["--budget"]);
+    sandwich(&["--knowledge", "0"], &["knowledge of 0", "try: "]);
+    sandwich(&["--plain", "1.1"], &["plain questions: 1.1", "a number from 0 to 1"]);
+    sandwich(&["--blind-share", "NaN"], &["NaN", "a number from 0 to 1"]);
+    sandwich(&["--shown", "0"], &["0 questions to learn"]);
+    sandwich(&["--items", "0"], &["--items"]);
+    sandwich(&["--seeds", "0"], &["--seeds"]);
+}
+
+/// Errors grow by nodes of exclusive-ors and by depth of the rest, as the closed form says; learning averages out what it cannot express
+/// and copies what it can.
+#[test]
+fn errors_of_a_recursion_grow_by_what_matters() {
+    let run = |args: &[&str]| json(trimtab().args(["oversee", "decompose", "--json"]).args(args));
+    let found = run(&["--depth", "4"]);
+    let row = |xor: f64, arm: &str, shared: Option<f64>| {
+        only(&found, |r| r["xor"] == xor && r["arm"] == arm && r["shared"].as_f64() == shared)
+    };
+    let deepest = |row: &Value| value(&row["error"][3]);
+    assert!(deepest(row(1.0, "recursion", Some(0.0))) > 0.35 && deepest(row(0.0, "recursion", Some(0.0))) < 0.2);
+    assert!(deepest(row(1.0, "recursion", Some(1.0))) < 0.08, "errors that hang together cancel in pairs");
+    for xor in [0.0, 1.0] {
+        assert_eq!(deepest(row(xor, "distilled_by_chance", None)), 0.0);
+        assert_eq!(deepest(row(xor, "distilled_odd_unseen", None)), 0.0);
+        assert!(deepest(row(xor, "distilled_odd_seen", None)) > 0.12, "what can be expressed is copied");
+    }
+    assert!(
+        (deepest(row(1.0, "direct", None)) - 0.5).abs() < 0.03,
+        "half of the leaves say nothing of an exclusive-or"
+    );
+    let other = &row(1.0, "other_items", None)["error"][3];
+    assert!(bounds(other).0 < 0.5 && 0.5 < bounds(other).1, "{other}");
+    for row in found["rows"].as_array().unwrap() {
+        let law = row["law"].as_array().into_iter().flatten();
+        for (error, law) in row["error"].as_array().unwrap().iter().zip(law) {
+            assert!((value(error) - law.as_f64().unwrap()).abs() < 0.025, "{row}");
+        }
+    }
+    assert_eq!(run(&["--depth", "4"]), found);
+    // A table of drawn answers may say the same of all, and then the next one never meets the contrary.
+    let all = found["rows"].as_array().unwrap().iter();
+    assert!(all.filter(|row| row["arm"] != "other_items").all(|row| row["unlabelled_cells"] == 0));
+    let few = stdout(trimtab().args(["oversee", "decompose", "--labels", "20", "--items", "100", "--depth", "2"]));
+    assert!(few.contains("taught, odd nodes, seen: no label reached"), "{few}");
+    let text = stdout(trimtab().args(["oversee", "decompose", "--items", "100", "--depth", "2", "--seeds", "1"]));
+    assert!(text.contains("One seed has no interval") && text.contains("control: direct"), "{text}");
+}
+
+#[test]
+fn a_decomposition_refuses_what_it_cannot_grow() {
+    let decompose = |args: &[&str], says: &[&str]| refused(trimtab().args(["oversee", "decompose"]).args(args), says);
+    decompose(&["--depth", "0"], &["depth 0", "expected", "try: "]);
+    decompose(&["--depth", "40"], &["depth 40"]);
+    decompose(&["--xor", "0,1.5"], &["exclusive-or 1.5", "a number from 0 to 1"]);
+    decompose(&["--slip", "NaN"], &["slip NaN"]);
+    decompose(&["--shared", "2"], &["shared 2"]);
+    decompose(&["--labels", "0"], &["0 labels"]);
+    decompose(&["--labels", "1", "--depth", "1"], &["direct judge", "try: "]);
+    decompose(&["--items", "0"], &["--items"]);
+    decompose(&["--seeds", "0"], &["--seeds"]);
+    decompose(&["--depth", "12", "--items", "100000"], &["too many for a minute"]);
+}
+
+/// Without a shortcut easy labels are as good as hard ones, with a strong one worse than none; the control teaches nothing, and what is
+/// too hard is withheld.
+#[test]
+fn a_shortcut_turns_easy_labels_against_hard_items() {
+    let run =
+        |args: &[&str]| json(trimtab().args(["oversee", "easy-to-hard", "--json", "--resamples", "200"]).args(args));
+    let found = run(&["--hardness", "0.5,0.9"]);
+    let row = |hardness: f64, shortcut: f64, other: bool| {
+        only(&found, |r| {
+            r["case"]["hardness"] == hardness && r["case"]["shortcut"] == shortcut && r["case"]["other_items"] == other
+        })
+    };
+    let (none, strong) = (row(0.5, 0.0, false), row(0.5, 4.0, false));
+    for which in ["fieller", "bootstrap"] {
+        let (low, high) = bounds(&none["sgr"][which]);
+        assert!(low > 0.8 && high < 1.4, "{which}: {low} {high}");
+        assert!(bounds(&strong["sgr"][which]).1 < 0.1, "{which}");
+    }
+    assert!(bounds(&strong["sgr"]["fieller"]).1 < 0.0, "worse than no labels at all");
+    assert!(value(&strong["on_easy"]) > 0.99, "and nothing of it is seen on easy items");
+    for row in [none, strong] {
+        // 10,000 items: a standard error of 0.005, and what 1500 labels lack.
+        for (figure, law) in [("weak", "unsupervised"), ("student", "easy"), ("ceiling", "hard")] {
+            let (found, law) = (value(&row["sgr"][figure]), row["law"][law].as_f64().unwrap());
+            assert!((found - law).abs() < 0.025, "{figure}: {found} {law}");
+        }
+    }
+    let control = &row(0.5, 0.0, true)["sgr"]["student"];
+    assert!(bounds(control).0 < 0.5 && 0.5 < bounds(control).1, "{control}");
+    let too_hard = &row(0.9, 0.0, false)["sgr"];
+    assert!(
+        too_hard["fieller"]["value"].is_null() && too_hard["withheld"]["reasons"].to_string().contains("reaches 0.05")
+    );
+    assert_eq!(run(&["--hardness", "0.5,0.9"]), found);
+    let text = stdout(trimtab().args(["oversee", "easy-to-hard", "--seeds", "1", "--resamples", "100"]));
+    assert!(text.contains("not reportable (") && text.contains("1 seed of at least 5"), "{text}");
+    assert!(text.contains("One seed has no interval"), "{text}");
+}
+
+#[test]
+fn easy_to_hard_refuses_what_it_cannot_run() {
+    let refuses = |args: &[&str], says: &[&str]| refused(trimtab().args(["oversee", "easy-to-hard"]).args(args), says);
+    refuses(&["--hardness", "1"], &["hardness of 1", "expected", "try: "]);
+    refuses(&["--shortcut", "0,NaN"], &["shortcut of NaN", "try: "]);
+    refuses(&["--signal=-2"], &["signal of -2"]);
+    refuses(&["--labels", "0"], &["0 labelled"]);
+    refuses(&["--labels", "1"], &["1 items to learn from", "both classes"]);
+    refuses(&["--items-t", "0"], &["0 test items"]);
+    refuses(&["--items-t", "9000000"], &["too many for a minute"]);
+    refuses(&["--seeds", "0"], &["--seeds"]);
+}
+
+/// The help of every protocol says what it asks, what its control is, and how to begin.
+#[test]
+fn help_of_the_protocols_teaches() {
+    for command in ["critique", "sandwich", "decompose", "easy-to-hard"] {
+        let text = stdout(trimtab().args(["oversee", command, "--help"]));
+        for part in ["Control", &format!("Example: trimtab oversee {command}"), "in seconds", "[default: 5]"] {
+            assert!(text.contains(part), "{part:?} is not in:\n{text}");
+        }
+    }
+}

@@ -2,12 +2,21 @@
 //!
 //! What a weak-to-strong experiment is made of, each part pure: [`labels`] and [`job`] hold the protocol in types, [`mod@split`]
 //! and [`leak`] keep its parts apart, [`mod@pgr`] and [`mod@transfer`] make its figures and say when they mean nothing,
-//! [`confidence_loss`] is the method of the paper, [`probe`] a pretrained student on texts. [`saliency_dial`] is an experiment whose truth and errors are known by
-//! construction, [`ladder`] the control without pretraining on real text, [`misfit`] the theory, checked by numbers.
+//! [`confidence_loss`] is the method of the paper, [`probe`] a pretrained student on texts. [`saliency_dial`] is an experiment whose
+//! truth and errors are known by construction, [`ladder`] the control without pretraining on real text, [`misfit`] the theory, checked by
+//! numbers. [`debate`], [`critique`], [`sandwich`] and [`decompose`] are protocols that help a judge who cannot see or check everything,
+//! [`easy_to_hard`] one for tasks too hard to label, all as games whose truth is known.
 
+pub mod binomial;
 pub mod confidence_loss;
+pub mod critique;
+pub mod critique_law;
 pub mod debate;
+pub mod decompose;
+pub mod decompose_law;
+pub mod easy_to_hard;
 mod error;
+mod formula;
 pub mod job;
 pub mod labels;
 pub mod ladder;
@@ -18,7 +27,9 @@ pub mod misfit;
 pub mod naive_bayes;
 pub mod pgr;
 pub mod probe;
+pub mod reliance;
 pub mod saliency_dial;
+pub mod sandwich;
 pub mod split;
 mod splitmix;
 pub mod text_task;

@@ -1,10 +1,14 @@
-//! `trimtab oversee dial|weak-to-strong|ladder|debate`, and how their tables are written.
+//! `trimtab oversee dial|weak-to-strong|ladder|debate|critique|sandwich|decompose|easy-to-hard`, and how their tables are written.
 
+mod critique;
 mod debate;
+mod decompose;
 mod dial;
+mod easy_to_hard;
 mod features;
 mod ladder;
 mod ladder_table;
+mod sandwich;
 mod weak_to_strong;
 
 use anyhow::Result;
@@ -12,7 +16,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use std::fmt::Write as _;
 use trimtab_oversight::{Pgr, Transfer};
-use trimtab_stats::{Interval, Measured};
+use trimtab_stats::{Interval, Measured, mean_t};
 
 /// What can be asked about oversight.
 #[derive(Debug, Subcommand)]
@@ -67,6 +71,57 @@ pub enum Command {
     ///
     /// Example, the control where the judge sees all: trimtab oversee debate --tokens 16 --looked-at 16 --shown 16
     Debate(debate::Debate),
+    /// Do critics help a judge who can check little, if some of them are sneaky? Arithmetic with known errors, in seconds.
+    ///
+    /// A trace is a running sum of n steps, one of them wrong in half of the traces; the judge can check m steps and says whether there
+    /// is an error. A helpful critic points at the step that it believes wrong, a sneaky one at a right step. Trust is the judge's belief
+    /// that a critic is helpful: 1 is an unwary judge, 1 less the share of sneaky critics is one who was told of them. Beside every
+    /// figure stands its closed form.
+    ///
+    /// Control: a critic that points at random, before a judge who knows it, must be worth nothing.
+    ///
+    /// Example: trimtab oversee critique
+    ///
+    /// Example, mostly sneaky critics and a judge with more time: trimtab oversee critique --sneaky 0.9 --checks 8 --trust 0,0.1,1
+    Critique(critique::Critique),
+    /// Does an able assistant that is sometimes sure and wrong help a non-expert? Sandwiching with a budget of queries, in seconds.
+    ///
+    /// The non-expert knows a little, the expert's answers are known by construction, and the assistant may be asked b times about a
+    /// question. On blind questions it gives the same wrong answer again and again. The non-expert has learnt how often it is right, and
+    /// takes its answers for independent; beside him stands one who was told of blind questions. Printed: accuracy with its closed form,
+    /// calibration, and how often he was right alone and wrong with help (over-reliance) or wrong alone and would not be helped.
+    ///
+    /// Control: an assistant that knows nothing must be worth nothing.
+    ///
+    /// Example: trimtab oversee sandwich
+    ///
+    /// Example, an assistant whose errors are independent: trimtab oversee sandwich --blind-share 0 --plain 0.74
+    Sandwich(sandwich::SandwichArgs),
+    /// How do errors grow where a judge relies on answers about the parts? Boolean formulas judged by recursion, in seconds.
+    ///
+    /// A judge sees one gate and what he is told of its two halves, and slips at a node now and then. He asks copies of himself, or
+    /// assistants, each of which learnt from the labels of a judge who asked the one before. With exclusive-or gates every part matters and
+    /// errors grow with the number of nodes; with "and" and "or" they grow with depth. Printed: error by depth with its closed form, for
+    /// slips that are independent, shared by a tree, averaged out by learning, or copied by it.
+    ///
+    /// Controls: direct judging without decomposition, and labels of other items.
+    ///
+    /// Example: trimtab oversee decompose
+    ///
+    /// Example, mixed gates and a careful judge: trimtab oversee decompose --xor 0.3 --slip 0.01 --depth 8
+    Decompose(decompose::Decompose),
+    /// Can labels of easy items teach a model to be right on hard ones? A dial for the shortcut that works on easy items, in seconds.
+    ///
+    /// Hard items have the signal of easy ones, weaker, and lack a shortcut. SGR = (easy − unsupervised)/(hard − unsupervised), the
+    /// supervision gap recovered, of accuracies on hard items. It is a PGR with the unsupervised rule as weak model, and is withheld by the
+    /// same rule: fewer than 5 seeds, fewer than 2,000 test items, an interval of hard − unsupervised that reaches 0.05.
+    ///
+    /// Controls: no shortcut, where all of the gap must be recovered, and labels of other items, which must teach nothing.
+    ///
+    /// Example: trimtab oversee easy-to-hard --seeds 10
+    ///
+    /// Example, items so hard that nothing can be said: trimtab oversee easy-to-hard --hardness 0.5,0.9
+    EasyToHard(easy_to_hard::EasyToHard),
 }
 
 /// Runs it.
@@ -76,6 +131,10 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::WeakToStrong(c) => weak_to_strong::weak_to_strong(c, quiet),
         Command::Ladder(c) => ladder::ladder(c, quiet),
         Command::Debate(c) => debate::debate(c),
+        Command::Critique(c) => critique::critique(c),
+        Command::Sandwich(c) => sandwich::sandwich(c),
+        Command::Decompose(c) => decompose::decompose(c),
+        Command::EasyToHard(c) => easy_to_hard::easy_to_hard(c),
     }
 }
 
@@ -145,6 +204,21 @@ fn aligned(lines: &[Vec<String>]) -> String {
     text
 }
 
+/// The seeds that a command runs, from the first on.
+fn seeds(first: u64, count: u64) -> Vec<u64> {
+    (0..count).map(|i| first.wrapping_add(i)).collect()
+}
+
+/// The mean over seeds of one figure less another of the same items.
+fn less(one: &[f64], other: &[f64]) -> Measured {
+    mean_t(&one.iter().zip(other).map(|(one, other)| one - other).collect::<Vec<_>>(), 0.95)
+}
+
+/// What to say below a table of so many seeds: one has no interval.
+fn on_seeds(seeds: &[u64]) -> &'static str {
+    if seeds.len() == 1 { "One seed has no interval: figures stand without ±. Try: --seeds 5\n" } else { "" }
+}
+
 /// A mean with the half-width of its t interval.
 fn plus_minus(figure: &Measured) -> String {
     match (figure.value, figure.interval) {
@@ -152,6 +226,16 @@ fn plus_minus(figure: &Measured) -> String {
         (Some(value), None) => number(value, 3),
         _ => "–".into(),
     }
+}
+
+/// As [`plus_minus`]; of an undefined figure a dash and the number of the note that says why.
+fn noted(figure: &Measured, notes: &mut Vec<String>) -> String {
+    let (None, Some(reason)) = (figure.value, &figure.reason) else { return plus_minus(figure) };
+    let place = notes.iter().position(|note| note == reason).unwrap_or(notes.len());
+    if place == notes.len() {
+        notes.push(reason.clone());
+    }
+    format!("– ({})", place + 1)
 }
 
 /// A number without the sign that rounding leaves of −0.0001.
