@@ -17,6 +17,7 @@ pub mod logistic;
 pub mod misfit;
 pub mod naive_bayes;
 pub mod pgr;
+pub mod reward;
 pub mod saliency_dial;
 pub mod split;
 mod splitmix;
