@@ -74,7 +74,8 @@ fn reward_models_are_whole_continued_and_say_no() {
     };
     let gold = curve("control: gold");
     assert!(gold.len() == 4 && gold.windows(2).all(|pair| pair[0] <= pair[1]), "{gold:?}");
-    for by in ["weak", "student, naive", "student, generative", "student, confidence-0.5", "ceiling", "control: random"] {
+    for by in ["weak", "student, naive", "student, generative", "student, confidence-0.5", "ceiling", "control: random"]
+    {
         let worth = curve(by);
         assert!((worth[0] - gold[0]).abs() < 1e-9, "one answer is one answer, whoever chooses");
         assert!(worth.iter().zip(&gold).all(|(worth, gold)| *worth <= gold + 1e-9), "{by}: {worth:?} {gold:?}");
@@ -137,12 +138,20 @@ fn pairs_from_a_file() {
     command.arg("--pairs").arg(&file).args(["--models", &format!("{model},{model}")]);
     let said = command.arg("--out").arg(at("own")).assert().success();
     let said = String::from_utf8(said.get_output().stdout.clone()).unwrap();
-    for part in ["91 pairs of", "skipped: ties", "best of n: not measurable", "not reportable", "all seeds, w s c", "looks at T"] {
+    for part in [
+        "91 pairs of",
+        "skipped: ties",
+        "best of n: not measurable",
+        "not reportable",
+        "all seeds, w s c",
+        "looks at T",
+    ] {
         assert!(said.contains(part), "{part:?} is not in:\n{said}");
     }
     let mut command = trimtab();
     command.args(["oversee", "reward", "--max-tokens", "600", "--pairs"]).arg(&file);
-    let refused = command.args(["--models", &format!("{model},{model}")]).arg("--out").arg(at("no")).assert().failure().code(2);
+    let refused =
+        command.args(["--models", &format!("{model},{model}")]).arg("--out").arg(at("no")).assert().failure().code(2);
     assert!(String::from_utf8_lossy(&refused.get_output().stderr).contains("reads 512 tokens"));
 }
 

@@ -244,9 +244,8 @@ impl<'a> Figures<'a> {
             };
             self.seeds.iter().zip(fits).map(of).collect()
         };
-        let named = |name: &str, fit: &Fit| {
-            self.of(fit).map(|fits| Selector { name: name.to_owned(), scores: scores(&fits) })
-        };
+        let named =
+            |name: &str, fit: &Fit| self.of(fit).map(|fits| Selector { name: name.to_owned(), scores: scores(&fits) });
         let mut selectors: Vec<Selector> = Vec::new();
         selectors.extend(named("weak", &Fit::Weak));
         for method in self.methods {
@@ -424,18 +423,21 @@ mod tests {
         }
         assert_eq!(found.rows.len(), 5, "naive, generative beside two ceilings, two controls");
         assert!(row("generative").over_naive.as_ref().unwrap().interval.unwrap().contains(0.03));
-        assert!(row("labels of other pairs").control && row("labels of other pairs").pgr.bootstrap.value.unwrap() < -1.0);
+        assert!(
+            row("labels of other pairs").control && row("labels of other pairs").pgr.bootstrap.value.unwrap() < -1.0
+        );
         let shorter = found.baselines.shorter.interval.unwrap();
         assert!(shorter.contains(0.75) && (found.baselines.to_clear - 0.75).abs() < 0.02, "{shorter:?}");
         assert!((found.baselines.longer.value.unwrap() - 0.25).abs() < 0.02);
         let [content, length] = &row("naive").strata[..] else { panic!("two strata") };
         assert!((content.share.value.unwrap() + length.share.value.unwrap() - 1.0).abs() < 1e-12);
-        assert!((content.student.value.unwrap() - 0.83).abs() < 0.02 && (length.weak.value.unwrap() - 0.8).abs() < 0.02);
+        assert!(
+            (content.student.value.unwrap() - 0.83).abs() < 0.02 && (length.weak.value.unwrap() - 0.8).abs() < 0.02
+        );
 
         let pressed = found.pressed.unwrap();
-        let at_most = |by: &str| {
-            pressed.curves.iter().find(|curve| curve.by == by).unwrap().points[2].gold.value.unwrap()
-        };
+        let at_most =
+            |by: &str| pressed.curves.iter().find(|curve| curve.by == by).unwrap().points[2].gold.value.unwrap();
         let order = ["control: random", "weak", "student, naive", "student, generative", "ceiling", "control: gold"];
         assert!(order.windows(2).all(|pair| at_most(pair[0]) < at_most(pair[1])), "{pressed:?}");
         let contrast = pressed.contrasts.iter().find(|c| c.of == "student, naive" && c.less == "weak").unwrap();

@@ -64,8 +64,7 @@ pub struct Pairs {
 impl Pairs {
     /// Pairs in an order that `first` gives: whether the better answer of the i-th stays first.
     fn of<'a>(all: impl IntoIterator<Item = &'a Preference>, first: impl Fn(usize) -> bool) -> Self {
-        let mut pairs =
-            Self { weak: vec![], strong: vec![], gold: Labels::gold(&[]), words: vec![], content: vec![] };
+        let mut pairs = Self { weak: vec![], strong: vec![], gold: Labels::gold(&[]), words: vec![], content: vec![] };
         let mut gold = Vec::new();
         for (i, one) in all.into_iter().enumerate() {
             let mut one = one.clone();

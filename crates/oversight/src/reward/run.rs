@@ -7,9 +7,7 @@
 
 use super::parts::{Pairs, Parts};
 use super::plan::{Fit, Method};
-use crate::transformers::classifier::{
-    Fitting, Loss, chance, fit, logits, scores, with_drawn_head, with_head,
-};
+use crate::transformers::classifier::{Fitting, Loss, chance, fit, logits, scores, with_drawn_head, with_head};
 use crate::transformers::{Input, Pair};
 use crate::{Error, Job, Labels, SplitMix, StudentJob, Weak, WeakJob};
 use serde::{Deserialize, Serialize};
@@ -80,7 +78,13 @@ pub struct Bench {
 impl Bench {
     /// A bench; see the fields.
     #[must_use]
-    pub fn new([weak, strong, untrained]: [Model; 3], head: Head, fitting: Fitting, hard: bool, reading: Pretrain) -> Self {
+    pub fn new(
+        [weak, strong, untrained]: [Model; 3],
+        head: Head,
+        fitting: Fitting,
+        hard: bool,
+        reading: Pretrain,
+    ) -> Self {
         Self { weak, strong, untrained, head, fitting, hard, reading, read: RefCell::new(None) }
     }
 

@@ -340,13 +340,16 @@ mod tests {
         let (none, labels) = (Vec::<Tokens>::new(), Labels::gold(&[]));
         let job = WeakJob::new(&none, &labels).unwrap();
         assert!(
-            fit(with_head(&base(), MARKS), &job, &Fitting::default(), Loss::Naive, 3, |_, _| ControlFlow::Continue(())).is_err()
+            fit(with_head(&base(), MARKS), &job, &Fitting::default(), Loss::Naive, 3, |_, _| ControlFlow::Continue(()))
+                .is_err()
         );
     }
 
     #[test]
     fn an_empty_text_is_refused() {
-        assert!(logits(&with_head(&base(), MARKS), &[vec![1, 2], vec![]]).unwrap_err().to_string().contains("empty text"));
+        assert!(
+            logits(&with_head(&base(), MARKS), &[vec![1, 2], vec![]]).unwrap_err().to_string().contains("empty text")
+        );
     }
 
     /// Half of the last predictions are of class 1, ties or not.

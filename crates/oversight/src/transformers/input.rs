@@ -142,7 +142,8 @@ impl Laid {
 
     /// Log-odds of each input from the scores of the rows.
     pub fn log_odds(&self, scores: &[f32]) -> impl Iterator<Item = f64> {
-        let of = |rows: Range<usize>| rows.map(|row| f64::from(self.weights[row]) * f64::from(scores[row])).sum::<f64>();
+        let of =
+            |rows: Range<usize>| rows.map(|row| f64::from(self.weights[row]) * f64::from(scores[row])).sum::<f64>();
         self.items().map(of).collect::<Vec<f64>>().into_iter()
     }
 

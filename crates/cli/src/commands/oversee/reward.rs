@@ -1,7 +1,7 @@
 //! `trimtab oversee reward`: reward models taught by a smaller one's preferences, in a run folder that can be continued.
 
 use super::fits::{Making, bases, known, untrained};
-use super::reward_pairs::{Encoder, Read, read};
+use super::reward_pairs::{Encoder, read};
 use super::reward_table::print;
 use crate::commands::world::Settings;
 use crate::failure::Usage;
@@ -181,7 +181,8 @@ pub fn reward(args: &Reward, quiet: bool) -> Result<()> {
     }
     let mut out = std::io::stdout().lock();
     if args.json {
-        let sizes: Vec<[usize; 3]> = seeds.iter().map(|s| [s.parts.a.len(), s.parts.b.len(), s.parts.t.len()]).collect();
+        let sizes: Vec<[usize; 3]> =
+            seeds.iter().map(|s| [s.parts.a.len(), s.parts.b.len(), s.parts.t.len()]).collect();
         let result = json!({
             "run": args.out, "config": config, "rule": Rule::default(), "resamples": args.resamples, "parameters": parameters, "pairs": given,
             "sizes": sizes, "summary": summary,
@@ -248,9 +249,10 @@ fn models_of(args: &Reward) -> Result<Option<Own>> {
         let limit = found.model.config().max_position_embeddings;
         if limit < args.max_tokens as usize {
             let what = format!("{}: reads {limit} tokens, and --max-tokens is {}", path.display(), args.max_tokens);
-            return Err(
-                Usage(format!("{what}\n  expected at most what both models read\n  try: --max-tokens {limit}")).into()
-            );
+            return Err(Usage(format!(
+                "{what}\n  expected at most what both models read\n  try: --max-tokens {limit}"
+            ))
+            .into());
         }
         found.tokenizer(path)?;
         let checkpoint::Checkpoint { model, tokenizer, .. } = found;
@@ -274,8 +276,7 @@ fn resolve(args: &Reward) -> Result<Plan> {
     let known = pretrain::sizes();
     let place = |name: &str| known.iter().position(|size| *size == name);
     if !matches!((place(&weak), place(&strong)), (Some(weak), Some(strong)) if weak < strong) {
-        let advice =
-            format!("expected a smaller and a larger of {}\n  try: --weak 100k --strong 1M", known.join(", "));
+        let advice = format!("expected a smaller and a larger of {}\n  try: --weak 100k --strong 1M", known.join(", "));
         return Err(Usage(format!("--weak {weak} --strong {strong}: no such pair of sizes\n  {advice}")).into());
     }
     for (flag, lr) in [("--lr", args.lr), ("--lr-reading", args.lr_reading)] {
@@ -291,8 +292,7 @@ fn resolve(args: &Reward) -> Result<Plan> {
         );
     }
     if args.best_of < 2 || args.best_of > items.answers || (pools > 0 && items.pools > items.t) {
-        let what =
-            format!("--best-of {} of --answers {} in --pools {}", args.best_of, items.answers, items.pools);
+        let what = format!("--best-of {} of --answers {} in --pools {}", args.best_of, items.answers, items.pools);
         let advice = format!(
             "expected from 2 to all answers of a pool, and at most a pool for each of the {} pairs of T",
             items.t

@@ -89,7 +89,9 @@ pub(super) fn read(path: &Path, encoders: &[Encoder; 2], most: usize) -> Result<
     if pairs.is_empty() {
         let left_out: Vec<String> = counters.iter().map(|(what, n)| format!("{what}: {n}")).collect();
         let advice = "expected pairs of a better and a worse answer\n  try: trimtab data check FILE --kind comparisons";
-        return Err(Usage(format!("{}: no pair can be used ({})\n  {advice}", path.display(), left_out.join(", "))).into());
+        return Err(
+            Usage(format!("{}: no pair can be used ({})\n  {advice}", path.display(), left_out.join(", "))).into()
+        );
     }
     let prompts: Vec<String> = kept.iter().map(|record| prompt(record)).collect();
     let whole: Vec<String> =

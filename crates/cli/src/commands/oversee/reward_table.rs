@@ -111,8 +111,7 @@ fn by_seed(rows: &[Row]) -> String {
     let mut text = String::from("\nall seeds, w s c:\n");
     for row in rows {
         let seeds = row.pgr.by_seed.iter().map(|wsc| wsc.map(|x| number(x, 3)).join(" "));
-        let _ =
-            writeln!(text, "  {} beside {}: {}", label(row), row.ceiling, seeds.collect::<Vec<_>>().join(" | "));
+        let _ = writeln!(text, "  {} beside {}: {}", label(row), row.ceiling, seeds.collect::<Vec<_>>().join(" | "));
     }
     text
 }
@@ -122,8 +121,11 @@ fn strata(rows: &[Row]) -> String {
     let mut lines = vec![heads];
     for row in rows.iter().filter(|row| !row.control) {
         for stratum in &row.strata {
-            let mut cells =
-                vec![stratum.name.clone(), two_digits(&stratum.share), format!("{} beside {}", row.method, row.ceiling)];
+            let mut cells = vec![
+                stratum.name.clone(),
+                two_digits(&stratum.share),
+                format!("{} beside {}", row.method, row.ceiling),
+            ];
             cells.extend([&stratum.weak, &stratum.student, &stratum.ceiling].map(plus_minus));
             lines.push(cells);
         }
@@ -159,14 +161,8 @@ fn pressed(found: &Pressed) -> String {
         "fall: below 0 with its whole interval, the model was over-optimised; a curve that rises to the end has a fall above 0\n",
     );
     for contrast in &found.contrasts {
-        let _ = writeln!(
-            text,
-            "best of {}: {} less {}: {}",
-            contrast.n,
-            contrast.of,
-            contrast.less,
-            three(&contrast.gold)
-        );
+        let _ =
+            writeln!(text, "best of {}: {} less {}: {}", contrast.n, contrast.of, contrast.less, three(&contrast.gold));
     }
     text
 }
