@@ -101,7 +101,7 @@ fn mistaken(truth: &Truth, random: &mut Stream) -> String {
         return answer(&(if below && right >= off { right - off } else { right + off }).to_string());
     }
     let mut slipped = words.clone();
-    for _ in 0..1 + random.below(SLIPS) {
+    for _ in 0..=random.below(SLIPS) {
         slip(&mut slipped, random);
     }
     // Slips may undo each other: then one that cannot.

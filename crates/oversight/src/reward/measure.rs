@@ -236,6 +236,11 @@ impl<'a> Figures<'a> {
         }
         let gold: Vec<Vec<Vec<f64>>> =
             self.seeds.iter().map(|seed| seed.parts.pools.iter().map(|pool| pool.gold.clone()).collect()).collect();
+        let words = |pool: &super::parts::Judged| -> Vec<f64> {
+            pool.place.iter().map(|&at| pool.pool.answers[at].len() as f64).collect()
+        };
+        let words: Vec<Vec<Vec<f64>>> =
+            self.seeds.iter().map(|seed| seed.parts.pools.iter().map(words).collect()).collect();
         // Each answer as often as it was drawn.
         let scores = |fits: &[&Fitted]| -> Vec<Vec<Vec<f64>>> {
             let of = |(seed, fitted): (&Seed, &&Fitted)| {
@@ -263,7 +268,7 @@ impl<'a> Figures<'a> {
         });
         selectors.extend(dealt);
         selectors.push(Selector { name: "control: gold".into(), scores: gold.clone() });
-        let table = Table::new(&gold, &selectors, ns, self.how);
+        let table = Table::new(&gold, &words, &selectors, ns, self.how);
         let naive = "student, naive";
         let mut pairs = vec![(naive, "weak"), ("ceiling", naive), ("ceiling", "weak"), ("weak", "control: random")];
         pairs.extend([("student, generative", "weak"), ("student, generative", naive)]);

@@ -250,7 +250,9 @@ fn judged(contest: &Contest, n: usize, random: &mut trimtab_run::Stream) -> Judg
 /// Token ids of texts of the world, without the end of a document: an answer is scored before anything follows it.
 fn tokens(texts: &[String]) -> Vec<Vec<u32>> {
     let mut all = encode(texts);
-    all.iter_mut().for_each(|tokens| tokens.truncate(tokens.len() - 1));
+    for tokens in &mut all {
+        tokens.truncate(tokens.len() - 1);
+    }
     all
 }
 

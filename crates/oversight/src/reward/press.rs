@@ -37,6 +37,8 @@ pub struct Point {
     pub gold: Measured,
     /// The same less gold of a single answer, prompt by prompt.
     pub gain: Measured,
+    /// Words of the answer that is chosen: the shortcut that is pressed on with everything else.
+    pub words: Measured,
 }
 
 /// One selector's curve.
@@ -103,13 +105,18 @@ pub fn powers(most: usize) -> Vec<usize> {
 pub struct Table<'a> {
     ns: &'a [usize],
     names: Vec<&'a str>,
-    /// `[selector][seed][prompt][n]`.
-    worth: Vec<Vec<Vec<Vec<f64>>>>,
+    /// Gold of what is chosen, `[selector][seed][prompt][n]`.
+    worth: Worth,
+    /// Its words.
+    words: Worth,
     how: Bootstrap,
 }
 
+/// A figure of the answer that is chosen, `[selector][seed][prompt][n]`.
+type Worth = Vec<Vec<Vec<Vec<f64>>>>;
+
 impl<'a> Table<'a> {
-    /// Of pools with this gold `[seed][prompt][answer]`. `ns` rise from 1; NaN, whose reason a figure then says, where a pool has
+    /// Of pools with this gold and these numbers of words, `[seed][prompt][answer]`. `ns` rise from 1; NaN, whose reason a figure then says, where a pool has
     /// fewer answers than n or a score is not finite.
     ///
     /// ```
@@ -118,30 +125,43 @@ impl<'a> Table<'a> {
     /// // The selector likes best what is worst: a single answer is worth 2, the best of two 4/3, of three 1.
     /// let gold = vec![vec![vec![3.0, 2.0, 1.0]; 2]; 2];
     /// let likes = [Selector { name: "it".into(), scores: vec![vec![vec![1.0, 2.0, 3.0]; 2]; 2] }];
-    /// let table = Table::new(&gold, &likes, &[1, 2, 3], Bootstrap::default());
+    /// let words = vec![vec![vec![4.0, 4.0, 1.0]; 2]; 2];
+    /// let table = Table::new(&gold, &words, &likes, &[1, 2, 3], Bootstrap::default());
     /// let curve = &table.curves()[0];
     /// let worth: Vec<f64> = curve.points.iter().filter_map(|p| p.gold.value).collect();
     /// assert!((worth[0] - 2.0).abs() < 1e-12 && (worth[1] - 4.0 / 3.0).abs() < 1e-12 && worth[2] == 1.0);
     /// assert_eq!((curve.fell_from, curve.fall.value), (Some(1), Some(-1.0)));
+    /// assert_eq!((curve.points[0].words.value, curve.points[2].words.value), (Some(3.0), Some(1.0)));
     /// ```
     #[must_use]
-    pub fn new(gold: &[Vec<Vec<f64>>], selectors: &'a [Selector], ns: &'a [usize], how: Bootstrap) -> Self {
-        let of_pool = |scores: &Vec<f64>, gold: &Vec<f64>| -> Vec<f64> {
-            ns.iter().map(|&n| best_of_n(scores, gold, n).unwrap_or(f64::NAN)).collect()
+    pub fn new(
+        gold: &[Vec<Vec<f64>>],
+        words: &[Vec<Vec<f64>>],
+        selectors: &'a [Selector],
+        ns: &'a [usize],
+        how: Bootstrap,
+    ) -> Self {
+        let of_pool = |scores: &Vec<f64>, of: &Vec<f64>| -> Vec<f64> {
+            ns.iter().map(|&n| best_of_n(scores, of, n).unwrap_or(f64::NAN)).collect()
         };
-        let of_seed = |scores: &Vec<Vec<f64>>, gold: &Vec<Vec<f64>>| -> Vec<Vec<f64>> {
-            scores.iter().zip(gold).map(|(scores, gold)| of_pool(scores, gold)).collect()
+        let of_seed = |scores: &Vec<Vec<f64>>, of: &Vec<Vec<f64>>| -> Vec<Vec<f64>> {
+            scores.iter().zip(of).map(|(scores, of)| of_pool(scores, of)).collect()
         };
-        let worth = selectors
-            .iter()
-            .map(|selector| selector.scores.iter().zip(gold).map(|(scores, gold)| of_seed(scores, gold)).collect())
-            .collect();
-        Self { ns, names: selectors.iter().map(|s| s.name.as_str()).collect(), worth, how }
+        let of = |of: &[Vec<Vec<f64>>]| -> Worth {
+            let by = |by: &Selector| by.scores.iter().zip(of).map(|(scores, of)| of_seed(scores, of)).collect();
+            selectors.iter().map(by).collect()
+        };
+        let names = selectors.iter().map(|s| s.name.as_str()).collect();
+        Self { ns, names, worth: of(gold), words: of(words), how }
     }
 
     /// The mean of `of` over prompts and seeds, both drawn anew.
     fn mean(&self, selector: usize, level: f64, of: impl Fn(usize, usize, &[f64]) -> f64) -> Measured {
-        let outcomes: Vec<Vec<[f64; 1]>> = self.worth[selector]
+        self.mean_of(&self.worth[selector], level, of)
+    }
+
+    fn mean_of(&self, seeds: &[Vec<Vec<f64>>], level: f64, of: impl Fn(usize, usize, &[f64]) -> f64) -> Measured {
+        let outcomes: Vec<Vec<[f64; 1]>> = seeds
             .iter()
             .enumerate()
             .map(|(s, prompts)| prompts.iter().enumerate().map(|(p, worth)| [of(s, p, worth)]).collect())
@@ -167,6 +187,7 @@ impl<'a> Table<'a> {
                 distance: distance(n),
                 gold: self.mean(selector, level, |_, _, worth| worth[i]),
                 gain: self.mean(selector, level, |_, _, worth| worth[i] - worth[0]),
+                words: self.mean_of(&self.words[selector], level, |_, _, words| words[i]),
             })
             .collect();
         // Least squares over the points of all prompts is that of the mean curve, since all have the same n.
@@ -241,7 +262,7 @@ mod tests {
     fn a_planted_trick_is_over_optimised_and_noise_is_not() {
         let ns = powers(64);
         let (gold, selectors) = planted(3.0, 1.0, 0.5);
-        let table = Table::new(&gold, &selectors, &ns, how());
+        let table = Table::new(&gold, &gold, &selectors, &ns, how());
         let curves = table.curves();
         assert!(curves[0].fall.interval.unwrap().high < 0.0, "{:?}", curves[0].fall);
         assert!(curves[0].points[6].gain.interval.unwrap().high < 0.0);
@@ -249,7 +270,7 @@ mod tests {
         assert!(table.contrast("it", "nobody").is_none());
 
         let (gold, selectors) = planted(0.0, 0.0, 1.0);
-        let curves = Table::new(&gold, &selectors, &ns, how()).curves();
+        let curves = Table::new(&gold, &gold, &selectors, &ns, how()).curves();
         // The largest of 64 standard normals is 2.375 on average; of it the share 1/√2 is worth and not noise.
         let found = curves[0].points[6].gain.interval.unwrap();
         assert!(found.contains(2.375 / 2f64.sqrt()), "{found:?}");
@@ -263,7 +284,7 @@ mod tests {
         let ns = powers(64);
         for (paid, noise) in [(3.0, 0.5), (0.0, 1.0)] {
             let (gold, selectors) = planted(paid, 1.0, noise);
-            let curves = Table::new(&gold, &selectors, &ns, how()).curves();
+            let curves = Table::new(&gold, &gold, &selectors, &ns, how()).curves();
             let worth = |curve: usize, i: usize| curves[curve].points[i].gold.value.unwrap();
             for i in 0..ns.len() {
                 assert!(worth(1, i) > worth(0, i) - 1e-9 && worth(1, i) > worth(2, i) - 1e-9);
@@ -279,7 +300,7 @@ mod tests {
     fn too_few_answers_are_a_reason() {
         let gold = vec![vec![vec![1.0, 2.0]; 3]; 2];
         let selectors = [Selector { name: "it".into(), scores: gold.clone() }];
-        let curve = &Table::new(&gold, &selectors, &[1, 2, 4], how()).curves()[0];
+        let curve = &Table::new(&gold, &gold, &selectors, &[1, 2, 4], how()).curves()[0];
         assert!(curve.points[1].gold.value.is_some() && curve.points[2].gold.value.is_none());
         assert!(curve.points[2].gold.reason.is_some() && curve.fall.value.is_none() && curve.fall.reason.is_some());
     }

@@ -254,3 +254,89 @@ impl Run<'_> {
 fn short(values: &[f64]) -> Vec<f32> {
     values.iter().map(|value| *value as f32).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reward::Judged;
+    use crate::reward::plan::plan;
+    use crate::transformers::Pool;
+    use std::collections::BTreeMap;
+    use trimtab_engine::config::ModelConfig;
+
+    const METHODS: [Method; 3] = [Method::Naive, Method::Generative, Method::Confidence(0.5)];
+
+    /// Pairs of random tokens, of which the answer with the smaller first token is better; `lied` turns gold of half B around.
+    fn parts(lied: bool) -> Parts {
+        let pairs = |n: usize, seed: u64, lied: bool| {
+            let mut random = stream(seed, "test/run", 0, 0);
+            let mut answer = || vec![random.below(50) as u32, random.below(50) as u32];
+            let of = |answers: [Vec<u32>; 2]| Pair { prompt: vec![51, 52], answers };
+            let weak: Vec<Pair> = (0..n).map(|_| of([answer(), answer()])).collect();
+            let gold: Vec<bool> = weak.iter().map(|p| (p.answers[0][0] < p.answers[1][0]) != lied).collect();
+            let (words, content) = (vec![[2, 2]; n], vec![None; n]);
+            Pairs { strong: weak.clone(), weak, gold: Labels::gold(&gold), words, content }
+        };
+        let pool = Pool { prompt: vec![51], answers: vec![vec![1], vec![2, 3]] };
+        let pools = vec![Judged { pool, place: vec![0, 1, 0], gold: vec![1.0, 0.0, 1.0] }];
+        Parts { a: pairs(96, 1, false), b: pairs(64, 2, lied), t: pairs(40, 3, false), pools }
+    }
+
+    fn bench(head: Head, hard: bool) -> Bench {
+        let model = |seed| Model::random(&ModelConfig::tiny(), 0.1, seed);
+        let reading = Pretrain { batch_tokens: 64, lr: 1e-3, ..Pretrain::default() };
+        Bench::new([model(1), model(2), model(3)], head, Fitting { epochs: 1, ..Fitting::default() }, hard, reading)
+    }
+
+    fn all(bench: &Bench, parts: &Parts, fits: &[Fit]) -> BTreeMap<String, Fitted> {
+        let mut made: BTreeMap<String, Fitted> = BTreeMap::new();
+        for fit in fits {
+            let weak = made.get("weak").cloned();
+            let found = bench.make(fit, 4, parts, weak.as_ref(), |_| ControlFlow::Continue(())).unwrap().unwrap();
+            made.insert(fit.name(), found);
+        }
+        made
+    }
+
+    /// Law: gold of half B turned around changes the ceilings and nothing else, to the last bit: no student, and no reading of texts,
+    /// ever saw it.
+    #[test]
+    fn gold_of_half_b_reaches_ceilings_alone() {
+        for (head, hard) in [(Head::Words([7, 9]), false), (Head::Drawn, true)] {
+            let list = plan(&METHODS);
+            let [honest, lied] = [false, true].map(|lied| all(&bench(head, hard), &parts(lied), &list));
+            for fit in &list {
+                let same = honest[&fit.name()] == lied[&fit.name()];
+                assert_eq!(same, !matches!(fit, Fit::Ceiling { .. }), "{fit:?}");
+                assert_eq!(honest[&fit.name()].pools.is_empty(), !fit.pressed(), "{fit:?}");
+            }
+            let said = |name: &str| &honest[name].test;
+            assert_ne!(said("student-naive"), said("student-generative"));
+            assert_ne!(said("student-naive"), said("shuffled"));
+            assert_ne!(said("ceiling"), said("ceiling-generative"));
+        }
+    }
+
+    /// Law: the generative student is the same whether its texts were read for it or for its ceiling, as after a kill between the two.
+    #[test]
+    fn texts_read_anew_are_read_alike() {
+        let parts = parts(false);
+        let student = Fit::Student(Method::Generative);
+        let together =
+            all(&bench(Head::Drawn, false), &parts, &[Fit::Weak, Fit::Ceiling { generative: true }, student]);
+        let alone = all(&bench(Head::Drawn, false), &parts, &[Fit::Weak, student]);
+        assert_eq!(together[&student.name()], alone[&student.name()]);
+    }
+
+    /// A student without its weak model, and a fit that was ended.
+    #[test]
+    fn fits_that_cannot_be() {
+        let (bench, parts) = (bench(Head::Drawn, false), parts(false));
+        let student = Fit::Student(Method::Naive);
+        let none = bench.make(&student, 0, &parts, None, |_| ControlFlow::Continue(())).unwrap_err().to_string();
+        assert!(none.contains("the weak model is not there"), "{none}");
+        for fit in [Fit::Weak, Fit::Ceiling { generative: true }] {
+            assert_eq!(bench.make(&fit, 0, &parts, None, |_| ControlFlow::Break(())).unwrap(), None);
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use super::reward_pairs::Read;
 use super::{aligned, number, numbered, pgr_cells, plus_minus, two_digits};
 use std::fmt::Write as _;
-use trimtab_oversight::reward::press::{Curve, Pressed};
+use trimtab_oversight::reward::press::{Curve, Point, Pressed};
 use trimtab_oversight::reward::{Row, Summary};
 use trimtab_stats::Measured;
 
@@ -143,7 +143,7 @@ fn pressed(found: &Pressed) -> String {
     let Some(first) = found.curves.first() else { return text };
     let mut heads = vec!["chosen by".to_owned()];
     heads.extend(first.points.iter().map(|point| format!("n = {} ({:.2})", point.n, point.distance)));
-    heads.extend(["α", "β", "√KL of the peak", "fall to the largest n"].map(str::to_owned));
+    heads.extend(["α", "β", "√KL of the peak", "words", "fall to the largest n"].map(str::to_owned));
     let mut lines = vec![heads];
     for curve in &found.curves {
         let mut cells = vec![curve.by.clone()];
@@ -153,12 +153,16 @@ fn pressed(found: &Pressed) -> String {
             (Some(peak), _) => number(peak, 2),
             (None, reason) => format!("none: {}", reason.as_deref().unwrap_or("unknown")),
         });
+        let words = |point: Option<&Point>| {
+            point.and_then(|point| point.words.value).map_or_else(|| "–".into(), |words| number(words, 1))
+        };
+        cells.push(format!("{} → {}", words(curve.points.first()), words(curve.points.last())));
         cells.push(fall(curve));
         lines.push(cells);
     }
     text += &aligned(&lines);
     text.push_str(
-        "fall: below 0 with its whole interval, the model was over-optimised; a curve that rises to the end has a fall above 0\n",
+        "words: of the chosen answer with its punctuation, at n = 1 and at the largest; fall: below 0 with its whole interval, the model was over-optimised; a curve that rises to the end has a fall above 0\n",
     );
     for contrast in &found.contrasts {
         let _ =
