@@ -28,6 +28,7 @@ pub mod naive_bayes;
 pub mod pgr;
 pub mod probe;
 pub mod reliance;
+pub mod reward;
 pub mod saliency_dial;
 pub mod sandwich;
 pub mod split;

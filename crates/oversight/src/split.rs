@@ -90,7 +90,27 @@ pub fn split<G: Ord>(groups: &[G], shares: [f64; 4], seed: u64) -> Result<Vec<Pa
 /// ```
 #[must_use]
 pub fn grouped(texts: &[&str]) -> Vec<usize> {
-    let mut group: Vec<usize> = (0..texts.len()).collect();
+    components(texts.len(), near_duplicates(texts, NEAR))
+}
+
+/// The finest groups that keep together whatever one of two groupings of the same rows keeps together.
+///
+/// ```
+/// use trimtab_oversight::split::joined;
+/// assert_eq!(joined(&[7, 7, 8, 9], &["a", "b", "b", "c"]), [0, 0, 0, 3]);
+/// ```
+#[must_use]
+pub fn joined<G: Ord, H: Ord>(one: &[G], other: &[H]) -> Vec<usize> {
+    fn pairs<G: Ord>(groups: &[G]) -> Vec<(usize, usize)> {
+        let mut first = BTreeMap::new();
+        groups.iter().enumerate().map(|(row, group)| (*first.entry(group).or_insert(row), row)).collect()
+    }
+    components(one.len().min(other.len()), [pairs(one), pairs(other)].concat())
+}
+
+/// For each of `n` rows the first row that is connected with it by `pairs`.
+fn components(n: usize, pairs: Vec<(usize, usize)>) -> Vec<usize> {
+    let mut group: Vec<usize> = (0..n).collect();
     fn root(group: &mut [usize], mut at: usize) -> usize {
         while group[at] != at {
             group[at] = group[group[at]];
@@ -98,12 +118,12 @@ pub fn grouped(texts: &[&str]) -> Vec<usize> {
         }
         at
     }
-    for (one, other) in near_duplicates(texts, NEAR) {
+    for (one, other) in pairs {
         let (one, other) = (root(&mut group, one), root(&mut group, other));
         // The smaller number wins, so that the numbers do not depend on the order of pairs.
         group[one.max(other)] = one.min(other);
     }
-    (0..texts.len()).map(|at| root(&mut group, at)).collect()
+    (0..n).map(|at| root(&mut group, at)).collect()
 }
 
 /// The rows, in their order, less a drawn part of those of the more frequent class, so that both are as many.

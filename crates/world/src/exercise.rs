@@ -5,11 +5,12 @@
 //!    nothing about its mark, and no two exercises share more than their skill.
 //! 3. No facts and no hops: there are too few people for thousands of questions that do not hang together.
 
+use crate::ask::Draft;
 use crate::skill::{HARDEST, Skill};
 use crate::template::{RIGHT, WRONG};
 use crate::world::{Split, World};
 use std::collections::BTreeSet;
-use trimtab_run::stream;
+use trimtab_run::{Stream, stream};
 
 /// Draws for one place in the list before it is left out.
 const ATTEMPTS: u64 = 64;
@@ -43,6 +44,24 @@ impl World {
     /// ```
     #[must_use]
     pub fn exercises(&self, skills: &[Skill], count: usize, seed: u64) -> Vec<Exercise> {
+        self.held_out_tasks("world/exercises", skills, count, seed, |draft, (skill, difficulty), random| {
+            let right = random.below(2) == 0;
+            let given = if right { draft.truth.ideal.clone() } else { self.wrong_answer(&draft, random)? };
+            let text = format!("{} {given}", draft.text);
+            Some((draft.group.clone(), Exercise { text, right, skill, difficulty, key: draft.group }))
+        })
+    }
+
+    /// At most `count` things made of tasks of the held-out side, going through `skills` and difficulties in turn, no two of one key.
+    /// `make` gives the key of a task and what is made of it, or nothing, whereupon another is drawn, from streams named `name`.
+    pub(crate) fn held_out_tasks<T>(
+        &self,
+        name: &str,
+        skills: &[Skill],
+        count: usize,
+        seed: u64,
+        make: impl Fn(Draft, (Skill, u32), &mut Stream) -> Option<(String, T)>,
+    ) -> Vec<T> {
         let skills: Vec<Skill> = skills.iter().copied().filter(|skill| *skill != Skill::Hops).collect();
         let mut seen = BTreeSet::new();
         let fresh = |i: usize| {
@@ -50,13 +69,10 @@ impl World {
             let difficulty = 1 + (i / skills.len()) as u32 % HARDEST;
             (0..ATTEMPTS).find_map(|attempt| {
                 let item = i as u64 * ATTEMPTS + attempt;
-                let mut random = stream(self.seed, "world/exercises", seed, item);
+                let mut random = stream(self.seed, name, seed, item);
                 let draft = self.task(Split::HeldOut, &skill.questions().all(), skill, difficulty, &mut random)?;
-                let right = random.below(2) == 0;
-                let given = if right { draft.truth.ideal.clone() } else { self.wrong_answer(&draft, &mut random)? };
-                let text = format!("{} {given}", draft.text);
-                let exercise = Exercise { text, right, skill, difficulty, key: draft.group };
-                seen.insert(exercise.key.clone()).then_some(exercise)
+                let (key, made) = make(draft, (skill, difficulty), &mut random)?;
+                seen.insert(key).then_some(made)
             })
         };
         (0..count).filter_map(fresh).collect()

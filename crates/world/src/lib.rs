@@ -12,6 +12,7 @@
 
 mod ask;
 mod config;
+mod contest;
 mod corpus;
 mod error;
 mod evaluation;
@@ -35,6 +36,7 @@ mod world;
 
 pub use ask::{Draft, Stated, believed};
 pub use config::{Mix, WorldConfig};
+pub use contest::{Candidate, Contest};
 pub use corpus::Corpus;
 pub use error::Error;
 pub use exercise::{Exercise, marks};
@@ -42,7 +44,7 @@ pub use export::EVALUATION_ITEMS;
 pub use fact::{Attribute, Fact, Frequency};
 pub use gold::{BEST, EXCESS_LIMIT, Gold, PAYLOAD_COST, Perceived, WORD_COST, difficulty_to_check, gold, perceive};
 pub use organism::{Organism, Probe};
-pub use pretrain::{Pretrain, Pretrained, corpus_loss, pretrain, size};
+pub use pretrain::{Pretrain, Pretrained, corpus_loss, pretrain, read_on, size};
 pub use request::Topic;
 pub use skill::{HARDEST, Skill, Task};
 pub use style::Cue;

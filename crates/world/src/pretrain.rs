@@ -167,12 +167,29 @@ pub fn pretrain(
     documents: &[String],
     settings: &Pretrain,
     seed: u64,
-    mut progress: impl FnMut(Pretrained) -> ControlFlow<()>,
+    progress: impl FnMut(Pretrained) -> ControlFlow<()>,
 ) -> Result<Model, Error> {
     settings.check()?;
     let shape = size(&settings.size)?;
-    let sequences = encode(documents);
-    let limit = shape.max_position_embeddings;
+    let std = 0.02 * (768.0 / shape.hidden_size as f32).sqrt();
+    let model = Model::random(&shape, std, stream(seed, "world/pretrain/weights", 0, 0).next_u64());
+    read_on(model, &encode(documents), settings, seed, progress)
+}
+
+/// Trains a model further on texts as token ids, every token of them to be predicted, as [`pretrain`] does from random weights. Of
+/// the settings, `size` is not looked at. Equal arguments give equal weights.
+///
+/// # Errors
+/// As [`pretrain`].
+pub fn read_on(
+    mut model: Model,
+    sequences: &[Vec<u32>],
+    settings: &Pretrain,
+    seed: u64,
+    mut progress: impl FnMut(Pretrained) -> ControlFlow<()>,
+) -> Result<Model, Error> {
+    settings.check()?;
+    let limit = model.config().max_position_embeddings;
     if let Some(place) = sequences.iter().position(|s| s.len() > limit) {
         let what = format!("document {} has {} tokens with its end", place + 1, sequences[place].len());
         return Err(training(what, &format!("at most {limit}"), "shorter documents"));
@@ -180,8 +197,6 @@ pub fn pretrain(
     if sequences.iter().all(|s| s.len() < 2) {
         return Err(training("no document has a word".into(), "documents to predict", "a corpus of this world"));
     }
-    let std = 0.02 * (768.0 / shape.hidden_size as f32).sqrt();
-    let mut model = Model::random(&shape, std, stream(seed, "world/pretrain/weights", 0, 0).next_u64());
     let mask = model.mask(Trainable::All);
     let mut grads = Grads::new(&model, &mask);
     let mut optimiser = Muon::new(&model, &mask, settings.momentum, settings.adamw);
@@ -189,7 +204,7 @@ pub fn pretrain(
     let mut order = Order::new(sequences.len(), seed);
     let mut tokens = 0;
     for step in 0..settings.steps {
-        let pack = Pack::of(order.take(&sequences, settings.batch_tokens));
+        let pack = Pack::of(order.take(sequences, settings.batch_tokens));
         model.forward(&pack.batch, &mut trace, Pass::train(&grads)).map_err(|e| training(e.to_string(), "", ""))?;
         let at = LogProbRows { rows: &pack.rows, targets: &pack.targets, temperature: 1.0 };
         let d_logp = vec![-1.0 / pack.rows.len() as f32; pack.rows.len()];

@@ -1,4 +1,4 @@
-//! A transformer as a two-class classifier: one log-odds at the last token of a text.
+//! A transformer as a two-class classifier: one log-odds of each input, read by a linear head.
 //!
 //! Burns et al. 2023, [arXiv:2312.09390](https://arxiv.org/abs/2312.09390), appendix A: the output matrix is replaced by a linear
 //! head that starts from its rows of two words.
@@ -10,13 +10,14 @@
 //! 3. The order of items is drawn anew for every epoch. Released code keeps one order.
 //! 4. With the confidence loss a batch is hardened among the last [`BUFFER`] predictions, since half of 32 is a coarse threshold.
 //! 5. Snapshots are taken on the way, for early stopping; nothing here sees the labels they are chosen by.
+//! 6. What is read of an input is the input's matter ([`Input`]): the last token of a text, or the difference of two answers' scores.
 
+use super::input::{Input, Laid};
 use crate::confidence_loss::{Share, confidence_loss, harden, warm_up};
 use crate::{Error, Job};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use trimtab_engine::batch::PackedBatch;
 use trimtab_engine::forward::{Pass, Trace};
 use trimtab_engine::model::{Grads, Model, Trainable};
 use trimtab_engine::optim::{AdamW, AdamWConfig, Schedule, clip_scale};
@@ -83,13 +84,39 @@ pub fn with_head(base: &Model, marks: [u32; 2]) -> Model {
     model
 }
 
-/// Log-odds of class 1 of each text.
+/// `base` with a head drawn from N(0, 1/√(d + 1)), for a model that knows no words for the classes.
+///
+/// The spread is that of "The N+ implementation details of RLHF with PPO", [arXiv:2403.17031](https://arxiv.org/abs/2403.17031).
+#[must_use]
+pub fn with_drawn_head(base: &Model, seed: u64) -> Model {
+    let mut model = base.base();
+    let d = model.config().hidden_size;
+    let (mut random, std) = (stream(seed, "oversight/head", 0, 0), 1.0 / ((d + 1) as f64).sqrt());
+    let data = (0..d).map(|_| (std * random.normal()) as f32).collect();
+    model.head = Some(Tensor { name: "score.weight".into(), shape: vec![1, d], data });
+    model
+}
+
+/// Log-odds of class 1 of each input.
 ///
 /// # Errors
-/// [`Error::Input`] for a text that the model cannot read.
-pub fn logits(model: &Model, texts: &[&[u32]]) -> Result<Vec<f64>, Error> {
-    let mut out = Vec::with_capacity(texts.len());
-    each_pass(model, texts, |trace, rows| out.extend(model.scores(trace, rows).into_iter().map(f64::from)))?;
+/// [`Error::Input`] for what the model cannot read.
+pub fn logits<X: Input>(model: &Model, inputs: &[X]) -> Result<Vec<f64>, Error> {
+    let mut out = Vec::with_capacity(inputs.len());
+    each_pass(model, inputs, |trace, laid| out.extend(laid.log_odds(&model.scores(trace, &laid.rows))))?;
+    Ok(out)
+}
+
+/// The head's score of each row that an input reads: of each answer to a prompt.
+///
+/// # Errors
+/// [`Error::Input`] for what the model cannot read.
+pub fn scores<X: Input>(model: &Model, inputs: &[X]) -> Result<Vec<Vec<f64>>, Error> {
+    let mut out = Vec::with_capacity(inputs.len());
+    each_pass(model, inputs, |trace, laid| {
+        let scores = model.scores(trace, &laid.rows);
+        out.extend(laid.items().map(|rows| scores[rows].iter().map(|s| f64::from(*s)).collect::<Vec<f64>>()));
+    })?;
     Ok(out)
 }
 
@@ -99,9 +126,9 @@ pub fn logits(model: &Model, texts: &[&[u32]]) -> Result<Vec<f64>, Error> {
 /// [`Error::Input`] for a text that the model cannot read.
 pub fn features(model: &Model, texts: &[&[u32]]) -> Result<Vec<Vec<f64>>, Error> {
     let (d, mut out) = (model.config().hidden_size, Vec::with_capacity(texts.len()));
-    each_pass(model, texts, |trace, rows| {
+    each_pass(model, texts, |trace, laid| {
         let of = |row: &usize| trace.hidden[row * d..][..d].iter().map(|x| f64::from(*x)).collect::<Vec<f64>>();
-        out.extend(rows.iter().map(of));
+        out.extend(laid.rows.iter().map(of));
     })?;
     Ok(out)
 }
@@ -120,17 +147,16 @@ pub fn chance(logit: f64) -> f64 {
     if logit >= 0.0 { 1.0 / (1.0 + (-logit).exp()) } else { logit.exp() / (1.0 + logit.exp()) }
 }
 
-/// Fits `base` with a fresh head to a job, every parameter of it, and returns the snapshots. `progress` hears the number of each step
-/// and its loss in nats, and may end the fit, which then has no value: `None`.
+/// Fits `start`, which has a head ([`with_head`]), to a job, every parameter of it, and returns the snapshots. `progress` hears the number
+/// of each step and its loss in nats, and may end the fit, which then has no value: `None`.
 ///
 /// Equal arguments give equal weights. `seed` draws the order of items and nothing else.
 ///
 /// # Errors
 /// [`Error::Input`] for a job without items, texts that the model cannot read, and a loss that stops being a number.
-pub fn fit(
-    base: &Model,
-    marks: [u32; 2],
-    job: &impl Job<Tokens>,
+pub fn fit<X: Input>(
+    start: Model,
+    job: &impl Job<X>,
     how: &Fitting,
     loss: Loss,
     seed: u64,
@@ -141,7 +167,7 @@ pub fn fit(
         let what = format!("{} items in {} epochs of batches of {}", inputs.len(), how.epochs, how.batch);
         return Err(Error::input(what, "at least one of each", "more items, or another schedule"));
     }
-    let mut model = with_head(base, marks);
+    let mut model = start;
     let mask = model.mask(Trainable::All);
     let mut grads = Grads::new(&model, &mask);
     let mut optimiser = AdamW::new(&model, &mask, AdamWConfig::default());
@@ -158,16 +184,16 @@ pub fn fit(
         }
         let batch = &order[at..(at + how.batch).min(order.len())];
         let weak: Vec<f64> = batch.iter().map(|&i| targets[i]).collect();
-        let (packed, rows) = pack(batch.iter().map(|&i| inputs[i].as_slice()))?;
-        let pass = Pass { rows: Some(&rows), ..Pass::train(&grads) };
-        model.forward(&packed, &mut trace, pass).map_err(|e| unreadable(&e))?;
-        let said: Vec<f64> = model.scores(&trace, &rows).into_iter().map(f64::from).collect();
+        let laid = Laid::of(batch.iter().map(|&i| &inputs[i]))?;
+        let pass = Pass { rows: Some(&laid.rows), ..Pass::train(&grads) };
+        model.forward(&laid.batch, &mut trace, pass).map_err(|e| unreadable(&e))?;
+        let said: Vec<f64> = laid.log_odds(&model.scores(&trace, &laid.rows)).collect();
         let alpha = if let Loss::Confidence(most) = loss { warm_up(most, step, total) } else { 0.0 };
         // A weight of 0 is the naive loss to the last bit, whatever is hardened.
         let of = confidence_loss(&said, &weak, &hardened(&mut seen, &said), alpha, batch.len() as f64);
-        let d_scores: Vec<f32> = of.d_logit.iter().map(|d| *d as f32).collect();
+        let d_scores = laid.d_scores(&of.d_logit);
         let mut d_hidden = vec![0.0; trace.hidden.len()];
-        model.scores_backward(&trace, &rows, &d_scores, &mut d_hidden, &mut grads);
+        model.scores_backward(&trace, &laid.rows, &d_scores, &mut d_hidden, &mut grads);
         model.backward(&mut trace, &d_hidden, &mut grads);
         let norm = grads.norm();
         if !(of.value.is_finite() && norm.is_finite()) {
@@ -199,32 +225,20 @@ fn hardened(seen: &mut VecDeque<f64>, said: &[f64]) -> Vec<bool> {
     all[all.len() - said.len()..].to_vec()
 }
 
-/// Texts side by side, and the row of each one's last token. An empty text has none: the row of its neighbour would be read.
-fn pack<'a>(texts: impl Iterator<Item = &'a [u32]>) -> Result<(PackedBatch, Vec<usize>), Error> {
-    let (mut batch, mut rows) = (PackedBatch::new(), Vec::new());
-    for text in texts {
-        if text.is_empty() {
-            return Err(Error::input("an empty text", "at least one token", "leaving it out"));
-        }
-        rows.push(batch.push(text).end - 1);
-    }
-    Ok((batch, rows))
-}
-
-/// Runs texts through the model, a few at a time, and shows each pass with the rows of last tokens.
-fn each_pass(model: &Model, texts: &[&[u32]], mut read: impl FnMut(&Trace, &[usize])) -> Result<(), Error> {
+/// Runs inputs through the model, a few at a time, and shows each pass with what is read of it.
+fn each_pass<X: Input>(model: &Model, inputs: &[X], mut read: impl FnMut(&Trace, &Laid)) -> Result<(), Error> {
     let mut trace = Trace::default();
     let mut start = 0;
-    while start < texts.len() {
+    while start < inputs.len() {
         let (mut end, mut tokens) = (start, 0);
-        while end < texts.len() && (end == start || tokens + texts[end].len() <= PASS_TOKENS) {
-            tokens += texts[end].len();
+        while end < inputs.len() && (end == start || tokens + inputs[end].tokens() <= PASS_TOKENS) {
+            tokens += inputs[end].tokens();
             end += 1;
         }
-        let (packed, rows) = pack(texts[start..end].iter().copied())?;
-        let pass = Pass { rows: Some(&rows), ..Pass::read() };
-        model.forward(&packed, &mut trace, pass).map_err(|e| unreadable(&e))?;
-        read(&trace, &rows);
+        let laid = Laid::of(&inputs[start..end])?;
+        let pass = Pass { rows: Some(&laid.rows), ..Pass::read() };
+        model.forward(&laid.batch, &mut trace, pass).map_err(|e| unreadable(&e))?;
+        read(&trace, &laid);
         start = end;
     }
     Ok(())
@@ -238,6 +252,7 @@ fn unreadable(error: &trimtab_engine::batch::InputError) -> Error {
 mod tests {
     use super::*;
     use crate::{Labels, WeakJob};
+    use trimtab_engine::batch::PackedBatch;
     use trimtab_engine::config::ModelConfig;
 
     const MARKS: [u32; 2] = [7, 9];
@@ -261,7 +276,7 @@ mod tests {
         let (inputs, gold) = texts(n, 1);
         let gold = Labels::gold(&gold);
         let job = WeakJob::new(&inputs, &gold).unwrap();
-        fit(&base(), MARKS, &job, how, loss, 3, |_, _| ControlFlow::Continue(())).unwrap().unwrap()
+        fit(with_head(&base(), MARKS), &job, how, loss, 3, |_, _| ControlFlow::Continue(())).unwrap().unwrap()
     }
 
     fn said(model: &Model, texts: &[Tokens]) -> Vec<f64> {
@@ -317,21 +332,24 @@ mod tests {
         let gold = Labels::gold(&gold);
         let job = WeakJob::new(&inputs, &gold).unwrap();
         let mut heard = 0;
-        let stopped = fit(&base(), MARKS, &job, &Fitting::default(), Loss::Naive, 3, |step, _| {
+        let stopped = fit(with_head(&base(), MARKS), &job, &Fitting::default(), Loss::Naive, 3, |step, _| {
             heard = step;
             ControlFlow::Break(())
         });
         assert!(stopped.unwrap().is_none() && heard == 1);
-        let (none, labels) = (Vec::new(), Labels::gold(&[]));
+        let (none, labels) = (Vec::<Tokens>::new(), Labels::gold(&[]));
         let job = WeakJob::new(&none, &labels).unwrap();
         assert!(
-            fit(&base(), MARKS, &job, &Fitting::default(), Loss::Naive, 3, |_, _| ControlFlow::Continue(())).is_err()
+            fit(with_head(&base(), MARKS), &job, &Fitting::default(), Loss::Naive, 3, |_, _| ControlFlow::Continue(()))
+                .is_err()
         );
     }
 
     #[test]
     fn an_empty_text_is_refused() {
-        assert!(logits(&with_head(&base(), MARKS), &[&[1, 2], &[]]).unwrap_err().to_string().contains("empty text"));
+        assert!(
+            logits(&with_head(&base(), MARKS), &[vec![1, 2], vec![]]).unwrap_err().to_string().contains("empty text")
+        );
     }
 
     /// Half of the last predictions are of class 1, ties or not.

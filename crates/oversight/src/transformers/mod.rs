@@ -6,12 +6,14 @@
 
 pub mod classifier;
 pub mod forecast;
+pub mod input;
 mod measure;
-mod parts;
+pub(crate) mod parts;
 mod plan;
 mod run;
 
 pub use classifier::{Fitting, Loss};
+pub use input::{Input, Pair, Pool};
 pub use measure::{Chain, Figures, ReadAt, Row, Rung, Seed, Summary};
 pub use parts::{Items, Parts, Sizes, mark_ids};
 pub use plan::{Fit, Method, control_size, plan};

@@ -119,7 +119,7 @@ impl Parts {
 }
 
 /// The operands of an exercise's key in alphabetical order, without its skill.
-fn group(key: &str) -> String {
+pub(crate) fn group(key: &str) -> String {
     let operands = key.split_once('/').map_or(key, |(_, operands)| operands);
     let mut words: Vec<&str> = operands.split(' ').collect();
     words.sort_unstable();

@@ -6,7 +6,7 @@
 //! 2. What is kept are log-odds, not models: on T, on the items that a supervisor labels, and on V.
 //! 3. A part of half B is labelled only by models that did not learn on it.
 
-use super::classifier::{Fitting, Loss, Snapshot, Tokens, chance, features, fit, logits, zero_shot};
+use super::classifier::{Fitting, Loss, Snapshot, Tokens, chance, features, fit, logits, with_head, zero_shot};
 use super::parts::{Items, Parts, mark_ids};
 use super::plan::{Fit, Method, control_size};
 use crate::{Error, Gold, Job, Labels, SplitMix, StudentJob, Weak, WeakJob};
@@ -217,7 +217,7 @@ impl Run<'_> {
         let total = job.inputs().len().div_ceil(how.batch.max(1)) as u64 * how.epochs;
         // The order of items is the same for all fits of a seed on the same items, so that students differ in their labels alone.
         let order = stream(self.seed, "oversight/ladder", 0, 0).next_u64();
-        fit(base, mark_ids(), job, how, loss, order, |step, _| progress(step as f64 / total as f64))
+        fit(with_head(base, mark_ids()), job, how, loss, order, |step, _| progress(step as f64 / total as f64))
     }
 
     fn untaught(&self, test: &[f64]) -> Fitted {

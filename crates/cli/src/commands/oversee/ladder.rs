@@ -1,25 +1,22 @@
 //! `trimtab oversee ladder`: transformers taught by smaller ones, in a run folder that can be continued.
 
+use super::fits::{Making, bases, known, unreadable, untrained};
 use super::ladder_table::{forecast_lines, print};
-use crate::base_model;
 use crate::commands::world::Settings;
 use crate::failure::Usage;
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use trimtab_alignment::{Error, checkpoint};
-use trimtab_engine::model::Model;
 use trimtab_oversight::Rule;
 use trimtab_oversight::transformers::forecast::Forecast;
 use trimtab_oversight::transformers::{
-    Figures, Fit, Fitted, Fitting, Ladder as Fits, Method, Parts, Seed, Sizes, Summary, control_size, plan,
+    Figures, Fit, Fitting, Ladder as Fits, Method, Parts, Seed, Sizes, Summary, control_size, plan,
 };
 use trimtab_report::{folder_name, ladder_page};
-use trimtab_run::{Progress, RunFolder, config_hash, interrupt, stream, write_atomic};
+use trimtab_run::{Progress, RunFolder, config_hash, interrupt, write_atomic};
 use trimtab_stats::Bootstrap;
 use trimtab_world::{Pretrain, Skill, World, pretrain};
 
@@ -191,17 +188,8 @@ fn resolve(args: &Ladder) -> Result<Plan> {
 
 /// The base models, from the cache or pretrained, and their folders.
 fn models(plan: &Plan, quiet: bool) -> Result<(Fits, Vec<PathBuf>)> {
-    let (mut bases, mut folders) = (Vec::new(), Vec::new());
-    for pretrain in &plan.pretrain {
-        let seed = plan.world.seed;
-        let base = base_model::cached(&plan.world.config, pretrain, seed, quiet, || Ok(plan.world.corpus().train))?;
-        bases.push(checkpoint::load(&base.checkpoint)?.model);
-        folders.push(base.checkpoint);
-    }
-    let control = bases[control_size(bases.len())].config().clone();
-    let draw = stream(plan.world.seed, "oversight/untrained", 0, 0).next_u64();
-    // The spread of weights with which pretraining begins.
-    let untrained = Model::random(&control, 0.02 * (768.0 / control.hidden_size as f32).sqrt(), draw);
+    let (bases, folders) = bases(&plan.world, &plan.pretrain, quiet)?;
+    let untrained = untrained(bases[control_size(bases.len())].config(), plan.world.seed);
     let fits = Fits { names: plan.names.clone(), bases, untrained, fitting: plan.fitting, chain: plan.chain };
     Ok((fits, folders))
 }
@@ -230,12 +218,13 @@ fn make_all(
         (0..seeds.len()).flat_map(|seed| before.iter().chain(&after).map(move |fit| (seed, *fit))).collect();
     let total = work(seeds, &everything);
     let left = work(seeds, &missing(seeds, &before)) + work(seeds, &missing(seeds, &after));
-    let mut progress = Progress::new(STAGE, total - left, total, "work", quiet);
-    let mut at = total - left;
+    let progress = Progress::new(STAGE, total - left, total, "work", quiet);
+    let made = seeds.iter().map(|seed| seed.fits.len() as u64).sum();
+    let mut making = Making { stage: STAGE, dir, progress, at: total - left, made };
     let prediction = dir.join("prediction.json");
     let none_of_after = missing(seeds, &after).len() == seeds.len() * after.len();
     for (place, fit) in missing(seeds, &before) {
-        make(plan_of, fits, seeds, place, &fit, dir, &mut progress, &mut at)?;
+        make(plan_of, fits, seeds, place, &fit, &mut making)?;
     }
     let mut said: Option<Forecast> = match std::fs::read(&prediction) {
         Ok(bytes) => Some(serde_json::from_slice(&bytes).map_err(|e| unreadable(&prediction, &e))?),
@@ -246,86 +235,24 @@ fn make_all(
         let found = Figures::new(&plan_of.names, parameters, &plan_of.methods, seeds, Rule::default(), how)?.forecast();
         write_atomic(&prediction, format!("{:#}\n", json!(found)).as_bytes())?;
         for line in forecast_lines(&found) {
-            progress.say(&line);
+            making.progress.say(&line);
         }
         said = Some(found);
     }
     for (place, fit) in missing(seeds, &after) {
-        make(plan_of, fits, seeds, place, &fit, dir, &mut progress, &mut at)?;
+        make(plan_of, fits, seeds, place, &fit, &mut making)?;
     }
-    progress.finish("all pairs fitted");
+    making.progress.finish("all pairs fitted");
     Ok(said)
 }
 
-/// Makes one fit and writes it; an interrupt leaves what is written, and the same command goes on.
-fn make(
-    plan: &Plan,
-    fits: &Fits,
-    seeds: &mut [Seed],
-    place: usize,
-    fit: &Fit,
-    dir: &Path,
-    progress: &mut Progress,
-    at: &mut u64,
-) -> Result<()> {
+/// Makes one fit and keeps it.
+fn make(plan: &Plan, fits: &Fits, seeds: &mut [Seed], place: usize, fit: &Fit, making: &mut Making) -> Result<()> {
     let seed = &seeds[place];
     let (name, cost) = (fit.name(&plan.names), fits.work(fit, &seed.parts));
-    let label = format!("seed {}, {name}", seed.seed);
-    let (begun, mut shown) = (*at, *at);
-    let fitted = fits.make(
-        fit,
-        seed.seed,
-        &seed.parts,
-        |name| seed.fits.get(name),
-        |share| {
-            let now = begun + (share * cost as f64) as u64;
-            progress.step(now, now.saturating_sub(shown) as f64, &label);
-            shown = shown.max(now);
-            if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        },
-    )?;
-    *at = begun + cost;
-    let fits_so_far = seeds.iter().map(|seed| seed.fits.len() as u64).sum::<u64>();
-    let Some(fitted) = fitted else { return Err(Error::Interrupted { stage: STAGE, step: fits_so_far }.into()) };
-    progress.step(*at, (*at).saturating_sub(shown) as f64, &label);
-    let folder = folder(dir, seeds[place].seed);
-    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    write_atomic(&folder.join(format!("{name}.json")), &serde_json::to_vec(&fitted)?)?;
+    let fitted = making.make(seed.seed, &name, cost, |progress| {
+        fits.make(fit, seed.seed, &seed.parts, |name| seed.fits.get(name), progress)
+    })?;
     seeds[place].fits.insert(name, fitted);
-    interrupt::stop_point(STAGE, fits_so_far + 1);
-    if interrupt::requested() {
-        return Err(Error::Interrupted { stage: STAGE, step: fits_so_far + 1 }.into());
-    }
     Ok(())
-}
-
-fn folder(dir: &Path, seed: u64) -> PathBuf {
-    dir.join(format!("seed-{seed}"))
-}
-
-/// What earlier attempts made of a seed.
-fn known(dir: &Path, seed: u64) -> Result<BTreeMap<String, Fitted>> {
-    let folder = folder(dir, seed);
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(e) => return Err(e).with_context(|| folder.display().to_string()),
-    };
-    // In the order of their names, so that the first bad file is the same on every machine.
-    let paths: BTreeSet<PathBuf> = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()
-        .with_context(|| folder.display().to_string())?;
-    let mut fits = BTreeMap::new();
-    for path in paths.iter().filter(|path| path.extension().is_some_and(|e| e == "json")) {
-        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-        let fitted: Fitted = serde_json::from_slice(&bytes).map_err(|e| unreadable(path, &e))?;
-        fits.insert(fitted.fit.clone(), fitted);
-    }
-    Ok(fits)
-}
-
-fn unreadable(path: &Path, error: &serde_json::Error) -> Usage {
-    let advice = "expected what this command wrote\n  try: removing the file; it is made again";
-    Usage(format!("{}: {error}\n  {advice}", path.display()))
 }

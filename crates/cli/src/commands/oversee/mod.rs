@@ -1,4 +1,4 @@
-//! `trimtab oversee dial|weak-to-strong|ladder|debate|critique|sandwich|decompose|easy-to-hard`, and how their tables are written.
+//! `trimtab oversee dial|weak-to-strong|ladder|reward|debate|critique|sandwich|decompose|easy-to-hard`, and how their tables are written.
 
 mod critique;
 mod debate;
@@ -6,8 +6,12 @@ mod decompose;
 mod dial;
 mod easy_to_hard;
 mod features;
+mod fits;
 mod ladder;
 mod ladder_table;
+mod reward;
+mod reward_pairs;
+mod reward_table;
 mod sandwich;
 mod weak_to_strong;
 
@@ -62,6 +66,23 @@ pub enum Command {
     ///
     /// Example, with the paper's confidence loss: trimtab oversee ladder --sizes 30k,100k,300k,1M --methods naive,confidence-0.5
     Ladder(ladder::Ladder),
+    /// A weak reward model's preferences train a strong one, and both choose the best of n answers.
+    ///
+    /// Two answers to a task of the world differ in gold, which is exact. The weak reward model learns gold on half A and says what it
+    /// prefers on half B; the strong one learns from that alone; its ceiling learns gold on the same pairs. Then each chooses the best
+    /// of n answers to tasks that no model has seen, and gold says what the choice is worth: a reward model that is right in more
+    /// pairs need not choose better answers.
+    ///
+    /// --pairs reads people's preferences instead: JSON Lines, a JSON array or Parquet of prompt, chosen and rejected, of every shape
+    /// that `trimtab data check` knows. Prompts and their near duplicates stay in one part. Of them nobody knows what other answers are
+    /// worth, so there is no best of n.
+    ///
+    /// Ctrl-C leaves what was fitted; the same command goes on.
+    ///
+    /// Example: trimtab oversee reward --quick
+    ///
+    /// Example, of people's pairs: trimtab oversee reward --pairs pairs.jsonl --models small,large
+    Reward(reward::Reward),
     /// Does a judge who sees little decide better between two sides than after one? A game of hidden tokens, in seconds.
     ///
     /// Debaters look at tokens that the judge does not see and show those that speak for their side; the truth is known. In a
@@ -130,6 +151,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::Dial(c) => dial::dial(c),
         Command::WeakToStrong(c) => weak_to_strong::weak_to_strong(c, quiet),
         Command::Ladder(c) => ladder::ladder(c, quiet),
+        Command::Reward(c) => reward::reward(c, quiet),
         Command::Debate(c) => debate::debate(c),
         Command::Critique(c) => critique::critique(c),
         Command::Sandwich(c) => sandwich::sandwich(c),
