@@ -18,7 +18,7 @@ use crate::{Error, Pgr, Rule, Scored, TestSet, Transfer, Trial, WeakJob, WeakSco
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use trimtab_run::stream;
-use trimtab_stats::{Bootstrap, Items as Drawn, Measured, mean_t};
+use trimtab_stats::{Bootstrap, Items as Drawn, Measured, mean_t, wilson};
 
 /// Longer than any answer, so that a difference of lengths is no negative number.
 const OFFSET: usize = 1 << 20;
@@ -133,7 +133,7 @@ impl<'a> Figures<'a> {
     ) -> Result<Self, Error> {
         let test = |seed: &Seed| TestSet::new((0..seed.parts.t.len()).collect(), &seed.parts.t.gold);
         let tests: Vec<TestSet<usize>> = seeds.iter().map(test).collect::<Result<_, _>>()?;
-        let baselines = baselines(seeds, &tests, how.level)?;
+        let baselines = baselines(seeds, &tests, drawn, how.level)?;
         Ok(Self { seeds, methods, tests, drawn, rule, how, baselines })
     }
 
@@ -153,7 +153,11 @@ impl<'a> Figures<'a> {
 
     fn accuracy(&self, fit: &Fit) -> Measured {
         match self.of(fit) {
-            Some(fits) => self.over_seeds(|place| self.scored(place, &fits[place].test).accuracy()),
+            Some(fits) => {
+                let all: Vec<f64> =
+                    (0..fits.len()).map(|place| self.scored(place, &fits[place].test).accuracy()).collect();
+                share_of(&all, &self.tests, self.drawn, self.how.level)
+            }
             None => Measured::undefined(0, "not run in every seed"),
         }
     }
@@ -320,8 +324,25 @@ impl<'a> Figures<'a> {
     }
 }
 
+/// A share of T over seeds. Where all seeds have one T and it is the same number in each, seeds say nothing of how sure it is: then the
+/// interval is Wilson's over the pairs of T, whose number n is.
+fn share_of(by_seed: &[f64], tests: &[TestSet<usize>], drawn: Drawn, level: f64) -> Measured {
+    let same = by_seed.windows(2).all(|pair| pair[0] == pair[1]);
+    match (by_seed.first(), tests.first()) {
+        (Some(share), Some(test)) if same && drawn == Drawn::Shared => {
+            let n = test.len() as u64;
+            // A pair of equal lengths is half a pair: the interval takes the whole ones.
+            match wilson((share * n as f64).round() as u64, n, level) {
+                Some(interval) => Measured::new(*share, interval, n),
+                None => Measured::undefined(n, "no pairs"),
+            }
+        }
+        _ => mean_t(by_seed, level),
+    }
+}
+
 /// What needs no reward model, seed by seed.
-fn baselines(seeds: &[Seed], tests: &[TestSet<usize>], level: f64) -> Result<Baselines, Error> {
+fn baselines(seeds: &[Seed], tests: &[TestSet<usize>], drawn: Drawn, level: f64) -> Result<Baselines, Error> {
     let (mut shorter, mut rule, mut majority, mut equal) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (seed, test) in seeds.iter().zip(tests) {
         let Parts { b, t, .. } = &seed.parts;
@@ -341,7 +362,7 @@ fn baselines(seeds: &[Seed], tests: &[TestSet<usize>], level: f64) -> Result<Bas
     let longer: Vec<f64> = shorter.iter().map(|share| 1.0 - share).collect();
     let best: Vec<f64> = rule.iter().zip(&majority).map(|(rule, majority)| rule.max(*majority)).collect();
     let [shorter, longer, length_rule, majority, equal_lengths] =
-        [&shorter, &longer, &rule, &majority, &equal].map(|of| mean_t(of, level));
+        [&shorter, &longer, &rule, &majority, &equal].map(|of| share_of(of, tests, drawn, level));
     let to_clear = if best.is_empty() { 0.5 } else { best.iter().sum::<f64>() / best.len() as f64 };
     Ok(Baselines { shorter, longer, length_rule, majority, equal_lengths, to_clear })
 }
@@ -447,6 +468,24 @@ mod tests {
         assert!(order.windows(2).all(|pair| at_most(pair[0]) < at_most(pair[1])), "{pressed:?}");
         let contrast = pressed.contrasts.iter().find(|c| c.of == "student, naive" && c.less == "weak").unwrap();
         assert!(contrast.gold.interval.unwrap().low > 0.0 && contrast.n == 32, "{contrast:?}");
+    }
+
+    /// One T for all seeds: what does not change with the seed is as sure as the pairs of T make it, and not sure beyond doubt.
+    #[test]
+    fn seeds_that_share_their_test_do_not_make_it_sure() {
+        let mut seeds = planted(3);
+        let (t, test) = (seeds[0].parts.t.clone(), seeds[0].fits["untaught-weak"].test.clone());
+        for seed in &mut seeds {
+            seed.parts.t = t.clone();
+            seed.fits.entry("untaught-weak".into()).and_modify(|fitted| fitted.test.clone_from(&test));
+        }
+        let how = Bootstrap { resamples: 100, ..Bootstrap::default() };
+        let found = Figures::new(&seeds, &METHODS, Drawn::Shared, Rule::default(), how).unwrap().summary(&[1, 4]);
+        for figure in [&found.baselines.shorter, &found.baselines.majority, &found.untaught_weak] {
+            let interval = figure.interval.unwrap();
+            // 1.96·√(p(1 − p)/2400): 0.017 to 0.020.
+            assert!((0.03..0.045).contains(&(interval.high - interval.low)) && figure.n == 2400, "{figure:?}");
+        }
     }
 
     /// A ceiling that length alone reaches has failed, and the row says so.

@@ -148,13 +148,12 @@ pub fn reward(args: &Reward, quiet: bool) -> Result<()> {
         seeds.push(Seed { seed, parts: parts(seed)?, fits: BTreeMap::new() });
     }
     let mut run = RunFolder::open_or_create(&args.out, &config, plan_of.world.seed, env!("CARGO_PKG_VERSION"))?;
-    let ([weak, strong], mut inputs, head) = match own {
-        Some((models, _, folders)) => (models, folders, Head::Drawn),
-        None => {
-            let (bases, folders) = bases(&plan_of.world, &plan_of.pretrain, quiet)?;
-            let Ok(bases) = <[Model; 2]>::try_from(bases) else { anyhow::bail!("two sizes, and not two base models") };
-            (bases, folders, Head::Words(mark_ids()))
-        }
+    let ([weak, strong], mut inputs, head) = if let Some((models, _, folders)) = own {
+        (models, folders, Head::Drawn)
+    } else {
+        let (bases, folders) = bases(&plan_of.world, &plan_of.pretrain, quiet)?;
+        let Ok(bases) = <[Model; 2]>::try_from(bases) else { anyhow::bail!("two sizes, and not two base models") };
+        (bases, folders, Head::Words(mark_ids()))
     };
     inputs.extend(args.pairs.clone());
     let control = untrained(strong.config(), plan_of.world.seed);

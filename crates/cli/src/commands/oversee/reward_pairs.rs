@@ -213,7 +213,8 @@ mod tests {
                 for prompt in [format!("what is {i} plus {j} ?"), format!("What is {i}, plus {j}")] {
                     let (chosen, rejected) = (format!("it is {i} ."), format!("maybe it is {j} ."));
                     let record = serde_json::json!({"prompt": prompt, "chosen": chosen, "rejected": rejected});
-                    lines += &format!("{record}\n");
+                    lines.push_str(&record.to_string());
+                    lines.push('\n');
                 }
             }
         }
