@@ -84,11 +84,23 @@ fn reward_models_are_whole_continued_and_say_no() {
     let longer = whole["summary"]["baselines"]["longer"]["value"].as_f64().unwrap();
     assert!(shorter > 0.5 && (shorter + longer - 1.0).abs() < 1e-9, "{shorter} {longer}");
 
+    let page = std::fs::read_to_string(at("whole/report.html")).unwrap();
+    for part in ["Weak-to-strong reward models", "control: gold", "not reportable (1)", "2 seeds of at least 5"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("<script"));
+    // `trimtab report` makes the same page, and none of what is not done.
+    trimtab().args(["report", &at("whole").display().to_string()]).assert().success();
+    assert_eq!(std::fs::read_to_string(at("whole/report.html")).unwrap(), page);
+
     // Ten fits a seed; the ninth is the ceiling that has read the texts, and the tenth begins with the same model.
     for moment in [3, 9, 14] {
         let mut cut = pressed(&at("cache"), &at("cut"));
         cut.env("TRIMTAB_STOP_AFTER", format!("weak-reward:{moment}")).assert().failure();
         assert_eq!(files(&at("cut/weak-reward")).len(), moment);
+        let none = trimtab().args(["report", &at("cut").display().to_string()]).assert().failure().code(2);
+        let said = String::from_utf8_lossy(&none.get_output().stderr).into_owned();
+        assert!(said.contains("the reward models are not done") && said.contains("try: "), "{said}");
     }
     let continued = result(&mut pressed(&at("cache"), &at("cut")));
     assert_eq!(continued["summary"], whole["summary"]);

@@ -12,7 +12,7 @@ use trimtab_run::write_atomic;
 /// A run to report on.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// The run folder, as in runs/NAME, or the folder of `trimtab oversee ladder`.
+    /// The run folder, as in runs/NAME, or the folder of `trimtab oversee ladder` or `oversee reward`.
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
     /// Where the page goes; RUN/report.html if not given.
@@ -42,7 +42,11 @@ pub struct Compare {
 
 /// Writes the report of a run and prints where it is.
 pub fn report(args: &Report) -> Result<()> {
-    let page = match trimtab_report::ladder_of(&args.run)? {
+    let oversight = match trimtab_report::ladder_of(&args.run)? {
+        None => trimtab_report::weak_reward_of(&args.run)?,
+        page => page,
+    };
+    let page = match oversight {
         Some(page) => page,
         None => trimtab_report::report(&Run::load(&args.run)?),
     };

@@ -93,12 +93,7 @@ pub fn ladder(summary: &Summary) -> String {
         ],
         &rows,
     );
-    let reasons: Vec<Vec<Cell>> = reasons
-        .into_iter()
-        .enumerate()
-        .map(|(i, why)| vec![Cell::text(format!("({})", i + 1)), Cell::text(why)])
-        .collect();
-    body += &table("Why a gap recovered means nothing", &["", "reason"], &reasons);
+    body += &withheld(reasons);
     if let Some(chain) = &summary.chain {
         let of = Unit::Of(String::new());
         let rows = [
@@ -162,12 +157,36 @@ fn controls(summary: &Summary) -> String {
     if parts.is_empty() { "none was run.".into() } else { format!("{}.", parts.join("; ")) }
 }
 
-fn accuracy(m: &Measured) -> String {
+pub(super) fn accuracy(m: &Measured) -> String {
     Unit::Share.measured(m)
 }
 
-/// A row of the table. Why its gap means nothing is put among `reasons`, once, and the row names its number: written out in the
-/// cell it would make a table of a screen as high as five.
+/// A gap recovered. Why it means nothing is put among `reasons`, once, and the cell names its number: written out in the cell it would
+/// make a table of a screen as high as five.
+pub(super) fn gap_cell(gap: &Measured, reasons: &mut Vec<String>) -> Cell {
+    match (&gap.value, &gap.reason) {
+        (None, Some(why)) => {
+            let at = reasons.iter().position(|known| known == why).unwrap_or_else(|| {
+                reasons.push(why.clone());
+                reasons.len() - 1
+            });
+            Cell::Undefined(format!("not reportable ({})", at + 1))
+        }
+        _ => Cell::measured(gap, &Unit::Of(String::new())),
+    }
+}
+
+/// The reasons that [`gap_cell`] gathered, by number.
+pub(super) fn withheld(reasons: Vec<String>) -> String {
+    let reasons: Vec<Vec<Cell>> = reasons
+        .into_iter()
+        .enumerate()
+        .map(|(i, why)| vec![Cell::text(format!("({})", i + 1)), Cell::text(why)])
+        .collect();
+    table("Why a gap recovered means nothing", &["", "reason"], &reasons)
+}
+
+/// A row of the table.
 fn cells(row: &Row, reasons: &mut Vec<String>) -> Vec<Cell> {
     let read = match row.read {
         ReadAt::Last => "last step",
@@ -177,17 +196,7 @@ fn cells(row: &Row, reasons: &mut Vec<String>) -> Vec<Cell> {
     let share = Unit::Share;
     let method = if row.control { format!("control: {}", row.method) } else { row.method.clone() };
     let mut cells = vec![Cell::text(&row.weak), Cell::text(&row.strong), Cell::text(method), Cell::text(read)];
-    let gap = &row.pgr.bootstrap;
-    cells.push(match (&gap.value, &gap.reason) {
-        (None, Some(why)) => {
-            let at = reasons.iter().position(|known| known == why).unwrap_or_else(|| {
-                reasons.push(why.clone());
-                reasons.len() - 1
-            });
-            Cell::Undefined(format!("not reportable ({})", at + 1))
-        }
-        _ => Cell::measured(gap, &Unit::Of(String::new())),
-    });
+    cells.push(gap_cell(&row.pgr.bootstrap, reasons));
     cells.extend([&row.pgr.weak, &row.pgr.student, &row.pgr.ceiling].map(|m| Cell::measured(m, &share)));
     cells.extend(
         [&row.transfer.agreement_where_right, &row.transfer.agreement_where_wrong].map(|m| Cell::measured(m, &share)),

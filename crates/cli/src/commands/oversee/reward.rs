@@ -18,6 +18,7 @@ use trimtab_oversight::Rule;
 use trimtab_oversight::reward::press::powers;
 use trimtab_oversight::reward::{Bench, Figures, Fit, Head, Method, Parts, Seed, Sizes, plan};
 use trimtab_oversight::transformers::{Fitting, mark_ids};
+use trimtab_report::{folder_name, weak_reward_page};
 use trimtab_run::{Progress, RunFolder, config_hash, interrupt, sha256_file, write_atomic};
 use trimtab_stats::{Bootstrap, Items};
 use trimtab_world::{Pretrain, Skill, World, pretrain};
@@ -173,6 +174,8 @@ pub fn reward(args: &Reward, quiet: bool) -> Result<()> {
     let summary = Figures::new(&seeds, &plan_of.methods, drawn, Rule::default(), how)?.summary(&plan_of.ns);
     // Beside the stage, whose outputs may not change: figures may be computed again with other resamples.
     write_atomic(&args.out.join("summary.json"), format!("{:#}\n", json!(summary)).as_bytes())?;
+    let page = weak_reward_page(&folder_name(&args.out), &summary);
+    write_atomic(&args.out.join("report.html"), page.as_bytes())?;
     if !done {
         let mut counters = given.as_ref().map(|read| read.counters.clone()).unwrap_or_default();
         counters.insert("looks at T".to_owned(), summary.test_looks);
@@ -190,7 +193,7 @@ pub fn reward(args: &Reward, quiet: bool) -> Result<()> {
     } else {
         let names = names(args, &plan_of);
         write!(out, "{}", print(&summary, &names, given.as_ref(), args.quick))?;
-        writeln!(out, "\n{}", args.out.join("summary.json").display())?;
+        writeln!(out, "\n{}", args.out.join("report.html").display())?;
     }
     Ok(())
 }
