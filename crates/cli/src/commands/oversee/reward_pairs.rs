@@ -204,9 +204,8 @@ mod tests {
     /// A file whose prompts come twice, with other words beside them, in other cases: nothing nearly the same is in T and elsewhere.
     #[test]
     fn a_file_does_not_leak() {
-        let dir = std::env::temp_dir().join(format!("trimtab-pairs-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let path = dir.join("pairs.jsonl");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pairs.jsonl");
         let mut lines = String::new();
         for i in 10..16 {
             for j in (10..16).filter(|j| *j != i) {
@@ -221,7 +220,6 @@ mod tests {
         lines += "{\"prompt\": \"x\", \"chosen\": \"zzz\", \"rejected\": \"qqq\"}\n";
         std::fs::write(&path, lines).unwrap();
         let read = read(&path, &[Encoder::World, Encoder::World], 64).unwrap();
-        std::fs::remove_dir_all(&dir).unwrap();
         assert_eq!((read.used, read.prompts), (60, 60));
         let same = "skipped.answers that are the same after encoding and cutting";
         assert_eq!(read.counters[same], 1, "both are unknown words");
