@@ -203,10 +203,14 @@ fn a_pretrained_student_stands_beside_naive_bayes() {
     refused(&mut command(&["--ridge", "0"]), &["--ridge 0", "try: "]);
     refused(trimtab().args(["oversee", "weak-to-strong"]).arg(&file).args(["--layers", "1"]), &["--model"]);
     let mut absent = trimtab();
-    absent.args(["oversee", "weak-to-strong"]).arg(&file).args(["--model", "absent.gguf"]);
+    absent.args(["oversee", "weak-to-strong"]).arg(&file).args(["--weak-items", "20", "--model", "absent.gguf"]);
     refused(&mut absent, &["absent.gguf", "try: "]);
-    std::fs::write(&file, b"1 caf\xe9 good\n0 \n".repeat(40)).unwrap();
-    refused(&mut command(&[]), &["text 2: has no tokens", "try: "]);
+    // Sizes are refused before a feature is computed.
+    let mut large = trimtab();
+    large.args(["oversee", "weak-to-strong"]).arg(&file).args(["--weak-items", "5000", "--model", "absent.gguf"]);
+    refused(&mut large, &["half A has", "try: "]);
+    std::fs::write(&file, texts(600, 0) + "0 \n").unwrap();
+    refused(&mut command(&[]), &["text 601: has no tokens", "try: "]);
 }
 
 /// Two sides against each other tell a trusting judge more than chance does, one side tells it nothing; with all in view nothing

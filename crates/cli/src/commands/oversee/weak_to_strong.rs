@@ -89,7 +89,6 @@ pub fn weak_to_strong(args: &WeakToStrong, quiet: bool) -> Result<()> {
     }
 
     let bytes: Vec<&[u8]> = train.iter().chain(test.iter().flatten()).map(|(text, _)| text.as_slice()).collect();
-    let read = features::read(&args.pretrained, &bytes, quiet)?;
     let texts = lossy(&train);
     let groups = grouped(&texts.iter().map(String::as_str).collect::<Vec<_>>());
     let mut vocabulary = Vocabulary::default();
@@ -99,8 +98,8 @@ pub fn weak_to_strong(args: &WeakToStrong, quiet: bool) -> Result<()> {
         rows.iter().enumerate().map(text).collect()
     };
     let items = featured(&train, 0);
-    let (learn, test): (Vec<usize>, Vec<Text>) = if let Some(test) = test {
-        ((0..items.len()).collect(), featured(&test, items.len()))
+    let (learn, test): (Vec<usize>, Vec<Text>) = if let Some(test) = &test {
+        ((0..items.len()).collect(), featured(test, items.len()))
     } else {
         let parts = split(&groups, [1.0 - args.test_share, 0.0, 0.0, args.test_share], args.seed)?;
         let (held, learn): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(|&row| parts[row] == Part::T);
@@ -127,9 +126,13 @@ pub fn weak_to_strong(args: &WeakToStrong, quiet: bool) -> Result<()> {
     let how = Bootstrap { resamples: 1000, ..Bootstrap::default() };
     let baseline = test.positive_share().max(1.0 - test.positive_share()).max(by_length);
     let data = Data { args, items: &items, learn: &learn, groups: &groups, test: &test, seeds: &seeds };
+    let kinds = [taught, ("control: of other items", Teaching::Shuffled)];
+    let controls =
+        kinds.iter().map(|(_, teaching)| data.trials(&WordPairs, *teaching)).collect::<Result<Vec<_>, Error>>()?;
+    // Whatever can be wrong with sizes and labels has shown by now, in seconds; features may take an hour.
+    let read = features::read(&args.pretrained, &bytes, quiet)?;
     let (mut rows, mut gains) = (Vec::new(), Vec::new());
-    for (labels, teaching) in [taught, ("control: of other items", Teaching::Shuffled)] {
-        let control = data.trials(&WordPairs, teaching)?;
+    for ((labels, teaching), control) in kinds.into_iter().zip(controls) {
         let mut students = vec![("naive Bayes".to_owned(), control.clone())];
         for (layer, features) in read.iter().flat_map(|read| read.layers.iter().zip(&read.features)) {
             let probe = Probe { features, ridge: args.pretrained.ridge };
