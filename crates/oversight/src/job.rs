@@ -172,6 +172,13 @@ impl<X> TestSet<X> {
     }
 }
 
+impl TestSet<usize> {
+    /// Scores a model by its log-odds of class 1, of which the inputs are the places.
+    pub(crate) fn score_log_odds(&self, log_odds: &[f32]) -> Scored {
+        self.score(|place| log_odds[*place] > 0.0)
+    }
+}
+
 /// Share of true; NaN of none.
 pub(crate) fn share(flags: &[bool]) -> f64 {
     flags.iter().filter(|flag| **flag).count() as f64 / flags.len() as f64

@@ -55,6 +55,7 @@ pub fn features(model: &Model, texts: &[&[u32]], layers: &[usize], pool: Pool) -
             });
             start += 1;
         }
+        // The hooks read; nobody reads what comes out of the last block.
         model.forward(&batch, &mut trace, Pass { hooks: &hooks, rows: Some(&[]), ..Pass::read() }).map_err(|e| {
             Error::input(e.to_string(), "texts and layers of this model", "shorter texts, or other --layers")
         })?;

@@ -1,7 +1,8 @@
 //! One reseeded triple: a weak model, a student and a ceiling, item by item on the test set.
 
-use crate::Scored;
 use crate::job::share;
+use crate::transformers::classifier::chance;
+use crate::{Gold, Labels, Scored, TestSet};
 
 /// What the weak supervisor was scored on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,26 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// Of models that gave log-odds: `[weak, student, ceiling]` on T, whose inputs are the places in these, and `labels`, those of the
+    /// weak model on half B.
+    pub(crate) fn of_log_odds(
+        seed: u64,
+        test: &TestSet<usize>,
+        [weak, student, ceiling]: [&[f32]; 3],
+        labels: &[f32],
+        gold_of_b: &Labels<Gold>,
+    ) -> Self {
+        let chances = labels.iter().map(|z| chance(f64::from(*z)));
+        Self {
+            seed,
+            weak: WeakScore::OnTest(test.score_log_odds(weak)),
+            student: test.score_log_odds(student),
+            ceiling: test.score_log_odds(ceiling),
+            positive: test.positive_share(),
+            weak_on_b: chances.zip(gold_of_b.classes()).collect(),
+        }
+    }
+
     /// Share of T (or of the labels of B) where the weak supervisor is right.
     #[must_use]
     pub fn weak_accuracy(&self) -> f64 {

@@ -27,8 +27,8 @@ pub use item::{Item, Kind};
 pub use read::Run;
 pub use section::attack_prompts::attack_prompts_page;
 pub use section::attacks::attack_page;
-pub use section::oversight::{folder_name, ladder_of, ladder_page};
-pub use section::oversight_reward::{weak_reward_of, weak_reward_page};
+pub use section::oversight::{folder_name, ladder_page, oversight_of};
+pub use section::oversight_reward::weak_reward_page;
 pub use section::rescored::rescored_page;
 pub use sweep::{SweepPoint, crossing, sweep, sweep_metrics};
 

@@ -42,11 +42,7 @@ pub struct Compare {
 
 /// Writes the report of a run and prints where it is.
 pub fn report(args: &Report) -> Result<()> {
-    let oversight = match trimtab_report::ladder_of(&args.run)? {
-        None => trimtab_report::weak_reward_of(&args.run)?,
-        page => page,
-    };
-    let page = match oversight {
+    let page = match trimtab_report::oversight_of(&args.run)? {
         Some(page) => page,
         None => trimtab_report::report(&Run::load(&args.run)?),
     };

@@ -13,7 +13,6 @@ use super::plan::{Fit, Method};
 use super::press::{Pressed, Selector, Table};
 use super::run::Fitted;
 use crate::length_rule::LengthRule;
-use crate::transformers::classifier::chance;
 use crate::{Error, Pgr, Rule, Scored, TestSet, Transfer, Trial, WeakJob, WeakScore, pgr, transfer};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -138,7 +137,7 @@ impl<'a> Figures<'a> {
     }
 
     fn scored(&self, place: usize, logits: &[f32]) -> Scored {
-        self.tests[place].score(|i| logits[*i] > 0.0)
+        self.tests[place].score_log_odds(logits)
     }
 
     /// Of every seed what `fit` came to; none where a seed lacks it.
@@ -171,15 +170,8 @@ impl<'a> Figures<'a> {
             .iter()
             .enumerate()
             .map(|(place, seed)| {
-                let labels = weak[place].labels.iter().map(|z| chance(f64::from(*z)));
-                Trial {
-                    seed: seed.seed,
-                    weak: WeakScore::OnTest(self.scored(place, &weak[place].test)),
-                    student: self.scored(place, &students[place].test),
-                    ceiling: self.scored(place, &ceilings[place].test),
-                    positive: self.tests[place].positive_share(),
-                    weak_on_b: labels.zip(seed.parts.b.gold.classes()).collect(),
-                }
+                let said = [&weak[place].test[..], &students[place].test, &ceilings[place].test];
+                Trial::of_log_odds(seed.seed, &self.tests[place], said, &weak[place].labels, &seed.parts.b.gold)
             })
             .collect();
         Some(Row {

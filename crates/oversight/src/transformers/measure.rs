@@ -12,9 +12,7 @@ use super::plan::{Fit, Method, control_size};
 use super::run::{Fitted, Reading};
 use crate::length_rule::LengthRule;
 use crate::naive_bayes::features;
-use crate::{
-    Error, Labels, Pgr, Rule, Scored, StudentJob, TestSet, Transfer, Trial, Weak, WeakJob, WeakScore, pgr, transfer,
-};
+use crate::{Error, Labels, Pgr, Rule, Scored, StudentJob, TestSet, Transfer, Trial, Weak, WeakJob, pgr, transfer};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use trimtab_stats::{Bootstrap, Items as Drawn, Measured, brier, expected_calibration_error, mean_t, median};
@@ -169,7 +167,7 @@ impl<'a> Figures<'a> {
     }
 
     fn scored(&self, place: usize, logits: &[f32]) -> Scored {
-        self.tests[place].score(|i| logits[*i] > 0.0)
+        self.tests[place].score_log_odds(logits)
     }
 
     /// Of every seed what `fit` came to; none where a seed lacks it.
@@ -199,16 +197,14 @@ impl<'a> Figures<'a> {
             .iter()
             .enumerate()
             .map(|(place, seed)| {
-                let gold = seed.parts.b[0].gold.classes();
-                let labels = supervisors[place].labels.iter().map(|z| chance(f64::from(*z)));
-                Trial {
-                    seed: seed.seed,
-                    weak: WeakScore::OnTest(self.scored(place, &supervisors[place].test)),
-                    student: self.scored(place, students[place]),
-                    ceiling: self.scored(place, ceilings[place]),
-                    positive: self.tests[place].positive_share(),
-                    weak_on_b: labels.zip(gold).collect(),
-                }
+                let said = [&supervisors[place].test, students[place], ceilings[place]];
+                Trial::of_log_odds(
+                    seed.seed,
+                    &self.tests[place],
+                    said,
+                    &supervisors[place].labels,
+                    &seed.parts.b[0].gold,
+                )
             })
             .collect();
         let calibration = |of: fn(&[Outcome]) -> f64| {

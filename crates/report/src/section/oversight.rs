@@ -1,5 +1,6 @@
 //! Weak-to-strong on a ladder: who passes which supervisor, beside the controls and what was said beforehand.
 
+use super::oversight_reward::weak_reward_page;
 use super::section;
 use crate::Error;
 use crate::chart::captioned;
@@ -7,6 +8,7 @@ use crate::chart::matrix::{Square, matrix};
 use crate::format::{Unit, number};
 use crate::html::{Cell, aside, figure, page, table};
 use crate::read::whole;
+use serde::de::DeserializeOwned;
 use std::path::Path;
 use trimtab_oversight::transformers::forecast::Score;
 use trimtab_oversight::transformers::{ReadAt, Row, Summary};
@@ -18,22 +20,29 @@ pub fn ladder_page(name: &str, summary: &Summary) -> String {
     page(&format!("{name} · trimtab"), &ladder(summary))
 }
 
-/// The page of a folder that `trimtab oversee ladder` wrote, from its `summary.json`; none where it is another's.
+/// The page of a folder that `trimtab oversee ladder` or `oversee reward` wrote, from its `summary.json`; none where it is another's.
 ///
 /// # Errors
 /// [`Error`] for a summary that cannot be read, or is not there yet.
-pub fn ladder_of(dir: &Path) -> Result<Option<String>, Error> {
-    if !dir.join("ladder").is_dir() {
-        return Ok(None);
+pub fn oversight_of(dir: &Path) -> Result<Option<String>, Error> {
+    let name = folder_name(dir);
+    if dir.join("ladder").is_dir() {
+        let expected = "the figures that `trimtab oversee ladder` writes when it is done";
+        return Ok(Some(ladder_page(&name, &summary(dir, "the ladder is not done", expected)?)));
     }
-    let expected = "the figures that `trimtab oversee ladder` writes when it is done";
-    let missing = || Error::Malformed {
+    if dir.join("weak-reward").is_dir() {
+        let expected = "the figures that `trimtab oversee reward` writes when it is done";
+        return Ok(Some(weak_reward_page(&name, &summary(dir, "the reward models are not done", expected)?)));
+    }
+    Ok(None)
+}
+
+fn summary<T: DeserializeOwned>(dir: &Path, undone: &str, expected: &'static str) -> Result<T, Error> {
+    whole(dir, "summary.json", expected)?.ok_or_else(|| Error::Malformed {
         place: dir.join("summary.json").display().to_string(),
-        problem: "is not there: the ladder is not done".into(),
+        problem: format!("is not there: {undone}"),
         expected,
-    };
-    let summary = whole(dir, "summary.json", expected)?.ok_or_else(missing)?;
-    Ok(Some(ladder_page(&folder_name(dir), &summary)))
+    })
 }
 
 /// What a folder is called on its page.

@@ -1,14 +1,11 @@
 //! Weak-to-strong reward modelling: what a student of a weak reward model recovers, and what the best of n by each is worth.
 
-use super::oversight::{accuracy, folder_name, withheld};
+use super::oversight::{accuracy, gap_cell, withheld};
 use super::section;
-use crate::Error;
 use crate::chart::captioned;
 use crate::chart::line::{Lines, Point, Series, lines};
 use crate::format::{Unit, count, number};
 use crate::html::{Cell, aside, figure, page, table};
-use crate::read::whole;
-use std::path::Path;
 use trimtab_oversight::reward::press::{Curve, Pressed};
 use trimtab_oversight::reward::{Row, Summary};
 
@@ -16,24 +13,6 @@ use trimtab_oversight::reward::{Row, Summary};
 #[must_use]
 pub fn weak_reward_page(name: &str, summary: &Summary) -> String {
     page(&format!("{name} · trimtab"), &weak_reward(summary))
-}
-
-/// The page of a folder that `trimtab oversee reward` wrote, from its `summary.json`; none where it is another's.
-///
-/// # Errors
-/// [`Error`] for a summary that cannot be read, or is not there yet.
-pub fn weak_reward_of(dir: &Path) -> Result<Option<String>, Error> {
-    if !dir.join("weak-reward").is_dir() {
-        return Ok(None);
-    }
-    let expected = "the figures that `trimtab oversee reward` writes when it is done";
-    let missing = || Error::Malformed {
-        place: dir.join("summary.json").display().to_string(),
-        problem: "is not there: the reward models are not done".into(),
-        expected,
-    };
-    let summary = whole(dir, "summary.json", expected)?.ok_or_else(missing)?;
-    Ok(Some(weak_reward_page(&folder_name(dir), &summary)))
 }
 
 /// The section.
@@ -105,7 +84,7 @@ fn title(summary: &Summary) -> String {
 fn cells(row: &Row, reasons: &mut Vec<String>) -> Vec<Cell> {
     let name = if row.control { format!("control: {}", row.method) } else { row.method.clone() };
     let mut cells = vec![Cell::text(name), Cell::text(&row.ceiling)];
-    cells.push(super::oversight::gap_cell(&row.pgr.bootstrap, reasons));
+    cells.push(gap_cell(&row.pgr.bootstrap, reasons));
     let t = &row.transfer;
     let figures =
         [&row.pgr.weak, &row.pgr.student, &row.pgr.ceiling, &t.agreement_where_right, &t.agreement_where_wrong];

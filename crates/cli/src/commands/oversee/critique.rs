@@ -1,6 +1,6 @@
 //! `trimtab oversee critique`.
 
-use super::{aligned, less, noted, number, numbered, on_seeds, seeds};
+use super::{SeedArgs, aligned, less, noted, number, numbered, on_seeds};
 use crate::failure::Usage;
 use anyhow::Result;
 use clap::Args;
@@ -39,12 +39,8 @@ pub struct Critique {
     /// Traces of a seed.
     #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     items: u32,
-    /// Seeds, each with traces, critics and checks of its own.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    seeds: u64,
-    /// The first seed.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    seeds: SeedArgs,
     /// As JSON, with counts.
     #[arg(long)]
     json: bool,
@@ -93,7 +89,7 @@ pub fn critique(args: &Critique) -> Result<()> {
     }
     trusts.sort_by(f64::total_cmp);
     trusts.dedup();
-    let seeds = seeds(args.seed, args.seeds);
+    let seeds = args.seeds.list();
     let play = |critic: Critic, trust: f64| {
         let one = |seed: &u64| game.play(critic, trust, args.items as usize, *seed);
         seeds.par_iter().map(one).collect::<Result<Vec<Vec<Verdict>>, trimtab_oversight::Error>>()
@@ -137,16 +133,8 @@ pub fn critique(args: &Critique) -> Result<()> {
     }
     writeln!(
         out,
-        "traces of {} steps, {} checked, a check right in {}, {} flawed; critics of skill {}, {} of the mixed sneaky\nseeds {} to {} of {} traces; ± 95 % interval over seeds; the law beside each figure\n",
-        args.steps,
-        args.checks,
-        args.check_right,
-        args.flawed,
-        args.skill,
-        args.sneaky,
-        args.seed,
-        args.seed.wrapping_add(args.seeds - 1),
-        args.items
+        "traces of {} steps, {} checked, a check right in {}, {} flawed; critics of skill {}, {} of the mixed sneaky\n{} of {} traces; ± 95 % interval over seeds; the law beside each figure\n",
+        args.steps, args.checks, args.check_right, args.flawed, args.skill, args.sneaky, args.seeds, args.items
     )?;
     let heads = ["critic", "trust", "accuracy", "law", "flaws found", "law", "false alarms", "law", "less unaided"];
     let (mut lines, mut notes) = (vec![heads.map(str::to_owned).to_vec()], Vec::new());

@@ -1,6 +1,6 @@
 //! `trimtab oversee debate`.
 
-use super::{aligned, plus_minus};
+use super::{SeedArgs, aligned, plus_minus};
 use crate::failure::Usage;
 use anyhow::Result;
 use clap::Args;
@@ -29,12 +29,8 @@ pub struct Debate {
     /// Items of a seed.
     #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     items: u32,
-    /// Seeds, each with items and judges of its own.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    seeds: u64,
-    /// The first seed.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    seeds: SeedArgs,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -67,7 +63,7 @@ pub fn debate(args: &Debate) -> Result<()> {
         ))
         .into());
     }
-    let seeds: Vec<u64> = (0..args.seeds).map(|i| args.seed.wrapping_add(i)).collect();
+    let seeds = args.seeds.list();
     let (mut rows, mut gains) = (Vec::new(), Vec::new());
     for &looked_at in &args.looked_at {
         let game = Game { tokens: args.tokens, shown: args.shown, looked_at, signal: args.signal };
@@ -102,13 +98,8 @@ pub fn debate(args: &Debate) -> Result<()> {
     }
     writeln!(
         out,
-        "{} tokens, {} shown, signal {}; seeds {} to {} of {} items; accuracy of the judge ± 95 % interval over seeds\n",
-        args.tokens,
-        args.shown,
-        args.signal,
-        args.seed,
-        args.seed.wrapping_add(args.seeds - 1),
-        args.items
+        "{} tokens, {} shown, signal {}; {} of {} items; accuracy of the judge ± 95 % interval over seeds\n",
+        args.tokens, args.shown, args.signal, args.seeds, args.items
     )?;
     let mut lines =
         vec![["debaters look at", "protocol", "trusting judge", "fitted judge"].map(str::to_owned).to_vec()];

@@ -1,6 +1,6 @@
 //! `trimtab oversee decompose`.
 
-use super::{aligned, less, noted, number, numbered, on_seeds, seeds};
+use super::{SeedArgs, aligned, less, noted, number, numbered, on_seeds};
 use crate::failure::Usage;
 use anyhow::Result;
 use clap::Args;
@@ -33,12 +33,8 @@ pub struct Decompose {
     /// Trees of each depth of a seed.
     #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     items: u32,
-    /// Seeds, each with trees and assistants of its own.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    seeds: u64,
-    /// The first seed.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    seeds: SeedArgs,
     /// As JSON, with counts.
     #[arg(long)]
     json: bool,
@@ -78,7 +74,7 @@ pub fn decompose(args: &Decompose) -> Result<()> {
             Usage(format!("{} trees of depth {}: too many for a minute\n  {advice}", args.items, args.depth)).into()
         );
     }
-    let seeds = seeds(args.seed, args.seeds);
+    let seeds = args.seeds.list();
     let play = |game: Game, arm: Arm| {
         let one = |seed: &u64| game.play(arm, args.items as usize, *seed);
         seeds.par_iter().map(one).collect::<Result<Vec<Vec<Vec<bool>>>, trimtab_oversight::Error>>()
@@ -126,13 +122,8 @@ pub fn decompose(args: &Decompose) -> Result<()> {
     }
     writeln!(
         out,
-        "formulas up to depth {}, slip {} a node, {} labels for each assistant; seeds {} to {} of {} trees a depth\nerror by depth ± 95 % interval over seeds, and in brackets the law\n",
-        args.depth,
-        args.slip,
-        args.labels,
-        args.seed,
-        args.seed.wrapping_add(args.seeds - 1),
-        args.items
+        "formulas up to depth {}, slip {} a node, {} labels for each assistant; {} of {} trees a depth\nerror by depth ± 95 % interval over seeds, and in brackets the law\n",
+        args.depth, args.slip, args.labels, args.seeds, args.items
     )?;
     let depths = (1..=args.depth).map(|depth| format!("depth {depth}"));
     let heads = ["exclusive-or", "judge"].map(str::to_owned).into_iter().chain(depths);

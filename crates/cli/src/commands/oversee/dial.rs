@@ -1,6 +1,6 @@
 //! `trimtab oversee dial`.
 
-use super::{Row, aligned, plus_minus, table};
+use super::{Row, SeedArgs, aligned, plus_minus, table};
 use crate::failure::Usage;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -16,12 +16,8 @@ use trimtab_stats::{Bootstrap, Items, Measured, mean_t};
 /// The saliency dial.
 #[derive(Debug, Args)]
 pub struct Dial {
-    /// Seeds, each a world of its own with weak model, student and ceiling fitted anew.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    seeds: u64,
-    /// The first seed.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    seeds: SeedArgs,
     /// Settings of the dial, λ, with commas between.
     #[arg(long, value_delimiter = ',', default_value = "0,0.1,0.3,1", value_name = "L,...")]
     lambda: Vec<f64>,
@@ -84,7 +80,7 @@ pub fn dial(args: &Dial) -> Result<()> {
         let advice = "expected at most a million a part\n  try: --items-b 6000";
         return Err(Usage(format!("too many items for a minute's experiment\n  {advice}")).into());
     }
-    let seeds: Vec<u64> = (0..args.seeds).map(|i| args.seed.wrapping_add(i)).collect();
+    let seeds = args.seeds.list();
     let case = |supervision, lambda| Case {
         read_out: match args.read_out {
             ReadOutArg::Last => ReadOut::Last,
@@ -124,12 +120,8 @@ pub fn dial(args: &Dial) -> Result<()> {
     }
     writeln!(
         out,
-        "saliency dial, seeds {} to {}; A {}, B {}, T {} items a seed; ± and [ ] are 95 % intervals\n",
-        args.seed,
-        args.seed.wrapping_add(args.seeds - 1),
-        args.items_a,
-        args.items_b,
-        args.items_t
+        "saliency dial, {}; A {}, B {}, T {} items a seed; ± and [ ] are 95 % intervals\n",
+        args.seeds, args.items_a, args.items_b, args.items_t
     )?;
     let name = |name: &Name| {
         let first = name.epoch == EPOCHS[0];

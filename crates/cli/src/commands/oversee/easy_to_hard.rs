@@ -1,6 +1,6 @@
 //! `trimtab oversee easy-to-hard`.
 
-use super::{aligned, noted, number, numbered, on_seeds, pgr_cells, seeds};
+use super::{SeedArgs, aligned, noted, number, numbered, on_seeds, pgr_cells};
 use crate::failure::Usage;
 use anyhow::Result;
 use clap::Args;
@@ -33,12 +33,8 @@ pub struct EasyToHard {
     /// Resamples of the bootstrap over seeds and items.
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=100_000))]
     resamples: u32,
-    /// Seeds, each with items and models of its own.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    seeds: u64,
-    /// The first seed.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    seeds: SeedArgs,
     /// As JSON, with every seed's accuracies and what the rule withheld.
     #[arg(long)]
     json: bool,
@@ -62,7 +58,7 @@ pub fn easy_to_hard(args: &EasyToHard) -> Result<()> {
         let what = format!("{} labelled and {} test items: too many for a minute", args.labels, args.items_t);
         return Err(Usage(format!("{what}\n  expected at most 200000 of each\n  try: --labels 6000")).into());
     }
-    let seeds = seeds(args.seed, args.seeds);
+    let seeds = args.seeds.list();
     let case = |hardness, shortcut, other_items| Case {
         signal: args.signal,
         hardness,
@@ -91,12 +87,8 @@ pub fn easy_to_hard(args: &EasyToHard) -> Result<()> {
     }
     writeln!(
         out,
-        "signal {} on easy items, {} labels each, {} hard test items; seeds {} to {}; ± and [ ] are 95 % intervals\nin brackets: what labels without end would give\n",
-        args.signal,
-        args.labels,
-        args.items_t,
-        args.seed,
-        args.seed.wrapping_add(args.seeds - 1)
+        "signal {} on easy items, {} labels each, {} hard test items; {}; ± and [ ] are 95 % intervals\nin brackets: what labels without end would give\n",
+        args.signal, args.labels, args.items_t, args.seeds
     )?;
     let heads = [
         "hardness",

@@ -16,7 +16,7 @@ mod sandwich;
 mod weak_to_strong;
 
 use anyhow::Result;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::fmt::Write as _;
 use trimtab_oversight::{Pgr, Transfer};
@@ -160,6 +160,29 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
     }
 }
 
+/// Which seeds.
+#[derive(Debug, Clone, Copy, Args)]
+struct SeedArgs {
+    /// Seeds; each draws items, and fits what is fitted, anew.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+impl SeedArgs {
+    fn list(self) -> Vec<u64> {
+        (0..self.seeds).map(|i| self.seed.wrapping_add(i)).collect()
+    }
+}
+
+impl std::fmt::Display for SeedArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "seeds {} to {}", self.seed, self.seed.wrapping_add(self.seeds - 1))
+    }
+}
+
 /// A line of a table: its name, then the figures.
 #[derive(Debug, Serialize)]
 struct Row<N> {
@@ -193,14 +216,17 @@ fn pgr_cells(pgr: &Pgr, notes: &mut Vec<String>) -> [String; 2] {
     let Some(withheld) = &pgr.withheld else {
         return [with_interval(&pgr.fieller), pgr.bootstrap.interval.as_ref().map_or_else(|| "–".into(), bounds)];
     };
-    let numbers = withheld.reasons.iter().map(|reason| {
-        let place = notes.iter().position(|note| note == reason).unwrap_or(notes.len());
-        if place == notes.len() {
-            notes.push(reason.clone());
-        }
-        (place + 1).to_string()
-    });
+    let numbers = withheld.reasons.iter().map(|reason| note(reason, notes).to_string());
     [format!("not reportable ({})", numbers.collect::<Vec<_>>().join(", ")), String::new()]
+}
+
+/// The number of a note, which is written once however many cells name it.
+fn note(reason: &str, notes: &mut Vec<String>) -> usize {
+    let place = notes.iter().position(|note| note == reason).unwrap_or(notes.len());
+    if place == notes.len() {
+        notes.push(reason.to_owned());
+    }
+    place + 1
 }
 
 /// Notes below a table.
@@ -226,11 +252,6 @@ fn aligned(lines: &[Vec<String>]) -> String {
     text
 }
 
-/// The seeds that a command runs, from the first on.
-fn seeds(first: u64, count: u64) -> Vec<u64> {
-    (0..count).map(|i| first.wrapping_add(i)).collect()
-}
-
 /// The mean over seeds of one figure less another of the same items.
 fn less(one: &[f64], other: &[f64]) -> Measured {
     mean_t(&one.iter().zip(other).map(|(one, other)| one - other).collect::<Vec<_>>(), 0.95)
@@ -253,11 +274,7 @@ fn plus_minus(figure: &Measured) -> String {
 /// As [`plus_minus`]; of an undefined figure a dash and the number of the note that says why.
 fn noted(figure: &Measured, notes: &mut Vec<String>) -> String {
     let (None, Some(reason)) = (figure.value, &figure.reason) else { return plus_minus(figure) };
-    let place = notes.iter().position(|note| note == reason).unwrap_or(notes.len());
-    if place == notes.len() {
-        notes.push(reason.clone());
-    }
-    format!("– ({})", place + 1)
+    format!("– ({})", note(reason, notes))
 }
 
 /// A number without the sign that rounding leaves of −0.0001.

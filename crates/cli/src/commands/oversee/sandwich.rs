@@ -1,6 +1,6 @@
 //! `trimtab oversee sandwich`.
 
-use super::{aligned, less, noted, number, numbered, on_seeds, seeds};
+use super::{SeedArgs, aligned, less, noted, number, numbered, on_seeds};
 use crate::failure::Usage;
 use anyhow::Result;
 use clap::Args;
@@ -36,12 +36,8 @@ pub struct SandwichArgs {
     /// Questions of a seed.
     #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     items: u32,
-    /// Seeds, each with questions of its own.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    seeds: u64,
-    /// The first seed.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    seeds: SeedArgs,
     /// As JSON, with counts.
     #[arg(long)]
     json: bool,
@@ -106,7 +102,7 @@ pub fn sandwich(args: &SandwichArgs) -> Result<()> {
             Usage(format!("--budget {most} for {} questions: more than can be asked\n  {advice}", args.items)).into()
         );
     }
-    let seeds = seeds(args.seed, args.seeds);
+    let seeds = args.seeds.list();
     let ask = |assistant: Assistant, weighing: Weighing, budget: usize| {
         let one = |seed: &u64| settings.ask(assistant, weighing, budget, args.items as usize, *seed);
         seeds.par_iter().map(one).collect::<Result<Vec<Vec<Answer>>, trimtab_oversight::Error>>()
@@ -136,14 +132,8 @@ pub fn sandwich(args: &SandwichArgs) -> Result<()> {
     }
     writeln!(
         out,
-        "non-expert of knowledge {}; assistant right on {} of plain and {} of blind questions, {} of them blind\nseeds {} to {} of {} questions; ± 95 % interval over seeds; law: accuracy in closed form\n",
-        args.knowledge,
-        args.plain,
-        args.blind,
-        args.blind_share,
-        args.seed,
-        args.seed.wrapping_add(args.seeds - 1),
-        args.items
+        "non-expert of knowledge {}; assistant right on {} of plain and {} of blind questions, {} of them blind\n{} of {} questions; ± 95 % interval over seeds; law: accuracy in closed form\n",
+        args.knowledge, args.plain, args.blind, args.blind_share, args.seeds, args.items
     )?;
     let heads = [
         "who decides",

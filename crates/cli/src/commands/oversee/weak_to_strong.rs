@@ -1,7 +1,7 @@
 //! `trimtab oversee weak-to-strong` on text files.
 
 use super::features::{self, Pretrained};
-use super::{Row, aligned, table, two_digits, with_interval};
+use super::{Row, SeedArgs, aligned, table, two_digits, with_interval};
 use crate::failure::Usage;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -29,7 +29,7 @@ pub struct WeakToStrong {
     /// Test texts of the same shape; without it, a part of FILE.
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
-    /// Share of FILE to test on, where there is no test file.
+    /// Share of FILE to test on, where there is no test file; the first seed draws it, and every seed divides the rest anew.
     #[arg(long, default_value_t = 0.2, value_name = "SHARE", conflicts_with = "test")]
     test_share: f64,
     /// Items that the weak models learn from, with commas between.
@@ -38,12 +38,8 @@ pub struct WeakToStrong {
     /// Labels that the student learns from.
     #[arg(long, value_enum, default_value_t = LabelsArg::Hard)]
     labels: LabelsArg,
-    /// Seeds, each dividing FILE into halves A and B anew; the test set stays.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    seeds: u64,
-    /// The first seed, which also draws the test set.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    seeds: SeedArgs,
     #[command(flatten)]
     pretrained: Pretrained,
     /// Go on where a text of FILE is in the test file too, and say so beside the figures.
@@ -101,15 +97,15 @@ pub fn weak_to_strong(args: &WeakToStrong, quiet: bool) -> Result<()> {
     let (learn, test): (Vec<usize>, Vec<Text>) = if let Some(test) = &test {
         ((0..items.len()).collect(), featured(test, items.len()))
     } else {
-        let parts = split(&groups, [1.0 - args.test_share, 0.0, 0.0, args.test_share], args.seed)?;
+        let parts = split(&groups, [1.0 - args.test_share, 0.0, 0.0, args.test_share], args.seeds.seed)?;
         let (held, learn): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(|&row| parts[row] == Part::T);
         (learn, held.into_iter().map(|row| items[row].clone()).collect())
     };
     // As in the paper: with unbalanced classes a weak model's class share, not its knowledge, is what a student amplifies.
     let given = learn.len() + test.len();
-    let kept = balanced(&learn.iter().map(|&row| items[row].gold).collect::<Vec<_>>(), args.seed);
+    let kept = balanced(&learn.iter().map(|&row| items[row].gold).collect::<Vec<_>>(), args.seeds.seed);
     let learn: Vec<usize> = kept.into_iter().map(|place| learn[place]).collect();
-    let kept = balanced(&test.iter().map(|text| text.gold).collect::<Vec<_>>(), args.seed);
+    let kept = balanced(&test.iter().map(|text| text.gold).collect::<Vec<_>>(), args.seeds.seed);
     let test: Vec<Text> = kept.into_iter().map(|place| test[place].clone()).collect();
     let left_out = given - learn.len() - test.len();
     let gold = Labels::gold(&test.iter().map(|text| text.gold).collect::<Vec<_>>());
@@ -121,7 +117,7 @@ pub fn weak_to_strong(args: &WeakToStrong, quiet: bool) -> Result<()> {
     let rule = LengthRule::fit(&WeakJob::new(&lengths, &gold)?);
     let by_length = test.score(|text| rule.class(text.words.len())).accuracy();
 
-    let seeds: Vec<u64> = (0..args.seeds).map(|i| args.seed.wrapping_add(i)).collect();
+    let seeds = args.seeds.list();
     let taught = if args.labels == LabelsArg::Hard { ("hard", Teaching::Hard) } else { ("soft", Teaching::Soft) };
     let how = Bootstrap { resamples: 1000, ..Bootstrap::default() };
     let baseline = test.positive_share().max(1.0 - test.positive_share()).max(by_length);
@@ -165,9 +161,8 @@ pub fn weak_to_strong(args: &WeakToStrong, quiet: bool) -> Result<()> {
     }
     writeln!(
         out,
-        "naive Bayes taught by naive Bayes, seeds {} to {}; {} texts to learn from in two halves, {} to test on, {left_out} left out to balance the classes; ± and [ ] are 95 % intervals",
-        args.seed,
-        args.seed.wrapping_add(args.seeds - 1),
+        "naive Bayes taught by naive Bayes, {}; {} texts to learn from in two halves, {} to test on, {left_out} left out to balance the classes; ± and [ ] are 95 % intervals",
+        args.seeds,
         learn.len(),
         test.len()
     )?;
