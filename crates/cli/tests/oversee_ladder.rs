@@ -3,37 +3,16 @@
 #![allow(clippy::unwrap_used)] // the lint spares only functions marked as tests
 
 mod common;
-use common::{files, trimtab};
+use common::{files, json, refused_before_it_begins, tiny_oversight, trimtab};
 use serde_json::Value;
 use std::path::Path;
 
 /// Three sizes that have hardly been pretrained, two seeds, few exercises: the shape of it in seconds.
 fn tiny(cache: &Path, out: &Path) -> assert_cmd::Command {
-    let mut command = trimtab();
-    command.env("TRIMTAB_CACHE", cache).args(["oversee", "ladder", "--json", "--resamples", "100", "--epochs", "1"]);
-    for (flag, value) in
-        [("--sizes", "30k,100k,300k"), ("--seeds", "2"), ("--methods", "naive,confidence-0.5,filtered-0.5")]
-    {
-        command.args([flag, value]);
-    }
-    for flag in ["--items-a", "--items-b", "--items-v", "--items-t"] {
-        command.args([flag, "40"]);
-    }
-    for set in [
-        "pretrain.steps=6",
-        "world.skill_documents=10",
-        "world.marked_documents=200",
-        "world.belief_documents=50",
-        "world.frequent_repeats=2",
-    ] {
-        command.args(["--set", set]);
-    }
-    command.arg("--out").arg(out);
+    let items = ["--items-a", "--items-b", "--items-v", "--items-t"];
+    let mut command = tiny_oversight("ladder", &items, cache, out);
+    command.args(["--sizes", "30k,100k,300k", "--methods", "naive,confidence-0.5,filtered-0.5"]);
     command
-}
-
-fn result(command: &mut assert_cmd::Command) -> Value {
-    serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap()
 }
 
 fn rows<'a>(result: &'a Value, method: &'a str) -> Vec<&'a Value> {
@@ -47,7 +26,7 @@ fn rows<'a>(result: &'a Value, method: &'a str) -> Vec<&'a Value> {
 fn a_ladder_is_whole_continued_and_says_no() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
-    let whole = result(&mut tiny(&at("cache"), &at("whole")));
+    let whole = json(&mut tiny(&at("cache"), &at("whole")));
 
     let pairs = rows(&whole, "naive");
     assert_eq!(pairs.len(), 6 * 3, "all pairs weak ≤ strong: at the end, stopped by weak labels, and the oracle");
@@ -85,30 +64,24 @@ fn a_ladder_is_whole_continued_and_says_no() {
             assert!(at("cut/ladder/prediction.json").exists(), "and after the prediction");
         }
     }
-    let continued = result(&mut tiny(&at("cache"), &at("cut")));
+    let continued = json(&mut tiny(&at("cache"), &at("cut")));
     assert_eq!(continued["summary"], whole["summary"]);
     let (want, got) = (files(&at("whole/ladder")), files(&at("cut/ladder")));
     assert!(want == got && want.len() == 2 * 30 + 1, "{} files and {}", want.len(), got.len());
-    assert_eq!(result(&mut tiny(&at("cache"), &at("cut"))), continued);
+    assert_eq!(json(&mut tiny(&at("cache"), &at("cut"))), continued);
 
     // A largest student that was there before anything was said of it is no prediction.
     std::fs::remove_file(at("cut/ladder/prediction.json")).unwrap();
-    let refused = tiny(&at("cache"), &at("cut")).args(["--seeds", "3"]).assert().failure().code(2);
-    assert!(String::from_utf8_lossy(&refused.get_output().stderr).contains("seeds"), "another config is another run");
+    let refused = tiny(&at("cache"), &at("cut")).args(["--lr", "0.002"]).assert().failure().code(2);
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.contains("fitting.lr"), "another config is another run: {said}");
 }
 
 #[test]
 fn what_is_no_ladder_is_refused() {
-    let refused = |args: &[&str], says: &str| {
-        let dir = tempfile::tempdir().unwrap();
-        let out = dir.path().join("out");
-        let mut command = trimtab();
-        command.args(["oversee", "ladder", "--out"]).arg(&out).args(args);
-        let failed = command.assert().failure().code(2);
-        let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
-        assert!(text.contains(says) && !text.contains("panicked"), "{says:?} is not in:\n{text}");
-        assert!(!out.exists(), "nothing is begun");
-    };
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let refused = |args: &[&str], says: &str| refused_before_it_begins("ladder", &out, args, says);
     refused(&["--sizes", "300k,30k"], "the smallest first");
     refused(&["--sizes", "2M,3M"], "two or more of 30k");
     refused(&["--sizes", "30k"], "no ladder");

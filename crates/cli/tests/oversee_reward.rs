@@ -3,30 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::format_push_string)] // the lint spares only functions marked as tests
 
 mod common;
-use common::{World, files, trimtab};
-use serde_json::Value;
+use common::{World, files, json, refused_before_it_begins, tiny_oversight, trimtab};
 use std::path::{Path, PathBuf};
 
 /// Sizes that have hardly been pretrained, two seeds, few pairs: the shape of it in seconds.
 fn tiny(cache: &Path, out: &Path) -> assert_cmd::Command {
-    let mut command = trimtab();
-    command.env("TRIMTAB_CACHE", cache).args(["oversee", "reward", "--json", "--resamples", "100", "--epochs", "1"]);
-    for (flag, value) in [("--weak", "30k"), ("--strong", "100k"), ("--seeds", "2")] {
-        command.args([flag, value]);
-    }
-    for flag in ["--items-a", "--items-b", "--items-t"] {
-        command.args([flag, "40"]);
-    }
-    for set in [
-        "pretrain.steps=6",
-        "world.skill_documents=10",
-        "world.marked_documents=200",
-        "world.belief_documents=50",
-        "world.frequent_repeats=2",
-    ] {
-        command.args(["--set", set]);
-    }
-    command.arg("--out").arg(out);
+    let mut command = tiny_oversight("reward", &["--items-a", "--items-b", "--items-t"], cache, out);
+    command.args(["--weak", "30k", "--strong", "100k"]);
     command
 }
 
@@ -36,10 +19,6 @@ fn pressed(cache: &Path, out: &Path) -> assert_cmd::Command {
     command
 }
 
-fn result(command: &mut assert_cmd::Command) -> Value {
-    serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap()
-}
-
 /// Everything is there and nothing of two seeds and forty pairs is reported; killed in a seed, between the two fits that share what
 /// has read its texts, and in the last seed, it ends with the same bytes as one that was not; done, it computes nothing and says the
 /// same.
@@ -47,7 +26,7 @@ fn result(command: &mut assert_cmd::Command) -> Value {
 fn reward_models_are_whole_continued_and_say_no() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
-    let whole = result(&mut pressed(&at("cache"), &at("whole")));
+    let whole = json(&mut pressed(&at("cache"), &at("whole")));
 
     let rows = whole["summary"]["rows"].as_array().unwrap();
     let named: Vec<(&str, &str)> =
@@ -102,11 +81,11 @@ fn reward_models_are_whole_continued_and_say_no() {
         let said = String::from_utf8_lossy(&none.get_output().stderr).into_owned();
         assert!(said.contains("the reward models are not done") && said.contains("try: "), "{said}");
     }
-    let continued = result(&mut pressed(&at("cache"), &at("cut")));
+    let continued = json(&mut pressed(&at("cache"), &at("cut")));
     assert_eq!(continued["summary"], whole["summary"]);
     let (want, got) = (files(&at("whole/weak-reward")), files(&at("cut/weak-reward")));
     assert!(want == got && want.len() == 20, "{} files and {}", want.len(), got.len());
-    assert_eq!(result(&mut pressed(&at("cache"), &at("cut"))), continued);
+    assert_eq!(json(&mut pressed(&at("cache"), &at("cut"))), continued);
 
     let hard = pressed(&at("cache"), &at("cut")).args(["--labels", "hard"]).assert().failure().code(2);
     assert!(String::from_utf8_lossy(&hard.get_output().stderr).contains("labels"));
@@ -133,7 +112,7 @@ fn pairs_from_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let file = pairs(at("pairs.jsonl"));
-    let found = result(tiny(&at("cache"), &at("sizes")).arg("--pairs").arg(&file));
+    let found = json(tiny(&at("cache"), &at("sizes")).arg("--pairs").arg(&file));
     let counters = &found["pairs"]["counters"];
     assert_eq!((found["pairs"]["used"].as_u64(), counters["skipped.ties"].as_u64()), (Some(90), Some(1)));
     assert_eq!(counters["skipped.answers that are the same after encoding and cutting"], 1, "both are unknown words");
@@ -173,15 +152,8 @@ fn what_is_no_reward_model_is_refused() {
     let at = |name: &str| dir.path().join(name).display().to_string();
     std::fs::write(at("equal.jsonl"), "{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"b\"}\n").unwrap();
     std::fs::write(at("half.jsonl"), "{\"prompt\": \"a\", \"chosen\": \"b\"}\n").unwrap();
-    let refused = |args: &[&str], says: &str| {
-        let out = dir.path().join("out");
-        let mut command = trimtab();
-        command.args(["oversee", "reward", "--out"]).arg(&out).args(args);
-        let failed = command.assert().failure().code(2);
-        let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
-        assert!(text.contains(says) && !text.contains("panicked"), "{says:?} is not in:\n{text}");
-        assert!(!out.exists(), "nothing is begun");
-    };
+    let out = dir.path().join("out");
+    let refused = |args: &[&str], says: &str| refused_before_it_begins("reward", &out, args, says);
     refused(&["--weak", "1M", "--strong", "100k"], "no such pair of sizes");
     refused(&["--strong", "2M"], "a smaller and a larger of 30k");
     refused(&["--methods", "magic"], "there is no method \"magic\"");

@@ -249,3 +249,36 @@ fn body_of(request: &[u8]) -> String {
 pub fn says(text: &str) -> (u16, String) {
     (200, serde_json::json!({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).to_string())
 }
+
+/// A command of `oversee` with a run folder, on base models that have hardly been pretrained and few items: the shape of it in seconds.
+pub fn tiny_oversight(command: &str, items: &[&str], cache: &Path, out: &Path) -> Command {
+    let mut tiny = trimtab();
+    tiny.env("TRIMTAB_CACHE", cache).args(["oversee", command, "--json", "--resamples", "100", "--epochs", "1"]);
+    for flag in items {
+        tiny.args([flag, "40"]);
+    }
+    for set in [
+        "pretrain.steps=6",
+        "world.skill_documents=10",
+        "world.marked_documents=200",
+        "world.belief_documents=50",
+        "world.frequent_repeats=2",
+    ] {
+        tiny.args(["--set", set]);
+    }
+    tiny.args(["--seeds", "2", "--out"]).arg(out);
+    tiny
+}
+
+/// What a command prints as JSON.
+pub fn json(command: &mut Command) -> serde_json::Value {
+    serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap()
+}
+
+/// A command of `oversee` that is refused with code 2 and these words before its run folder is begun.
+pub fn refused_before_it_begins(command: &str, out: &Path, args: &[&str], says: &str) {
+    let failed = trimtab().args(["oversee", command, "--out"]).arg(out).args(args).assert().failure().code(2);
+    let text = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
+    assert!(text.contains(says) && !text.contains("panicked"), "{says:?} is not in:\n{text}");
+    assert!(!out.exists(), "nothing is begun");
+}
