@@ -2,11 +2,13 @@
 
 use crate::settings::cache_folder;
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use trimtab_alignment::checkpoint;
+use trimtab_engine::model::Model;
 use trimtab_run::{Progress, config_hash, interrupt, write_atomic};
+use trimtab_world::pretrain::Pretrained;
 use trimtab_world::{Pretrain, WorldConfig};
 
 /// Changes whenever pretraining would give other weights for the same settings, so that old cached models are not taken.
@@ -31,8 +33,28 @@ pub fn cached(
     quiet: bool,
     documents: impl FnOnce() -> Result<Vec<String>>,
 ) -> Result<BaseModel> {
-    let folder =
-        cache_folder().join("base").join(config_hash(&json!([PRETRAINING, seed, world.of_corpus(), pretrain])));
+    let key = json!([PRETRAINING, seed, world.of_corpus(), pretrain]);
+    kept(
+        &key,
+        pretrain.steps,
+        quiet,
+        |progress| Ok(trimtab_world::pretrain(&documents()?, pretrain, seed, progress)?),
+        |path, model| Ok(trimtab_world::pretrain::save(path, model)?),
+    )
+}
+
+/// The model that `key` names, from the cache, or made by `make`, which hands its steps on, and saved there by `save`.
+///
+/// # Errors
+/// As [`cached`].
+pub fn kept(
+    key: &Value,
+    steps: u64,
+    quiet: bool,
+    make: impl FnOnce(&mut dyn FnMut(Pretrained) -> ControlFlow<()>) -> Result<Model>,
+    save: impl FnOnce(&Path, &Model) -> Result<()>,
+) -> Result<BaseModel> {
+    let folder = cache_folder().join("base").join(config_hash(key));
     let (losses_file, checkpoint) = (folder.join("losses.json"), folder.join("checkpoint"));
     let known = std::fs::read(&losses_file).ok().and_then(|bytes| serde_json::from_slice::<Vec<f64>>(&bytes).ok());
     if let Some(losses) = known.filter(|_| checkpoint::load(&checkpoint).is_ok()) {
@@ -44,21 +66,21 @@ pub fn cached(
     if !quiet {
         eprintln!("[base] not there yet: {}", folder.display());
     }
-    let mut progress = Progress::new("base", 0, pretrain.steps, "tok", quiet);
+    let mut progress = Progress::new("base", 0, steps, "tok", quiet);
     let (mut losses, mut before) = (Vec::new(), 0);
-    let trained = trimtab_world::pretrain(&documents()?, pretrain, seed, |done| {
+    let trained = make(&mut |done| {
         losses.push(done.loss);
         progress.step(done.step, (done.tokens - before) as f64, &format!("loss {:.3}", done.loss));
         before = done.tokens;
         interrupt::stop_point("base", done.step);
         if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    if interrupt::requested() && (losses.len() as u64) < pretrain.steps {
+    if interrupt::requested() && (losses.len() as u64) < steps {
         return Err(trimtab_alignment::Error::Interrupted { stage: "base", step: 0 }.into());
     }
     progress.finish("pretrained");
     std::fs::create_dir_all(&folder)?;
-    trimtab_world::pretrain::save(&checkpoint, &trained)?;
+    save(&checkpoint, &trained)?;
     // Last: a cache without it is not taken.
     write_atomic(&losses_file, &serde_json::to_vec(&losses)?)?;
     Ok(BaseModel { checkpoint, losses })

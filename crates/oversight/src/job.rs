@@ -28,48 +28,48 @@ use crate::labels::same_length;
 use crate::{Error, Gold, Labels, Weak};
 use std::cell::Cell;
 
-/// What a learner is given: inputs, and for each the chance of class 1 to aim at.
-pub trait Job<X> {
+/// What a learner is given: inputs, and for each the chance of class 1 to aim at, in [0, 1], or the answer `Y`.
+pub trait Job<X, Y = f64> {
     /// The inputs, n of them.
     fn inputs(&self) -> &[X];
-    /// The target of each, in [0, 1].
-    fn targets(&self) -> &[f64];
+    /// The target of each.
+    fn targets(&self) -> &[Y];
 }
 
 /// Fitting the weak model: gold labels of half A.
 #[derive(Debug, Clone, Copy)]
-pub struct WeakJob<'a, X> {
+pub struct WeakJob<'a, X, Y = f64> {
     inputs: &'a [X],
-    labels: &'a Labels<Gold>,
+    labels: &'a Labels<Gold, Y>,
 }
 
 /// Fitting the student: weak labels of half B, and no other.
 #[derive(Debug, Clone, Copy)]
-pub struct StudentJob<'a, X> {
+pub struct StudentJob<'a, X, Y = f64> {
     inputs: &'a [X],
-    labels: &'a Labels<Weak>,
+    labels: &'a Labels<Weak, Y>,
 }
 
 /// Fitting the ceiling: gold labels of the student's inputs.
 #[derive(Debug, Clone, Copy)]
-pub struct CeilingJob<'a, X> {
+pub struct CeilingJob<'a, X, Y = f64> {
     inputs: &'a [X],
-    labels: &'a Labels<Gold>,
+    labels: &'a Labels<Gold, Y>,
 }
 
-impl<'a, X> WeakJob<'a, X> {
+impl<'a, X, Y> WeakJob<'a, X, Y> {
     /// # Errors
     /// [`Error::Input`] unless there is one label per input.
-    pub fn new(inputs: &'a [X], labels: &'a Labels<Gold>) -> Result<Self, Error> {
+    pub fn new(inputs: &'a [X], labels: &'a Labels<Gold, Y>) -> Result<Self, Error> {
         same_length(inputs.len(), labels.len(), "inputs", "labels")?;
         Ok(Self { inputs, labels })
     }
 }
 
-impl<'a, X> StudentJob<'a, X> {
+impl<'a, X, Y> StudentJob<'a, X, Y> {
     /// # Errors
     /// [`Error::Input`] unless there is one label per input.
-    pub fn new(inputs: &'a [X], labels: &'a Labels<Weak>) -> Result<Self, Error> {
+    pub fn new(inputs: &'a [X], labels: &'a Labels<Weak, Y>) -> Result<Self, Error> {
         same_length(inputs.len(), labels.len(), "inputs", "labels")?;
         Ok(Self { inputs, labels })
     }
@@ -78,7 +78,7 @@ impl<'a, X> StudentJob<'a, X> {
     ///
     /// # Errors
     /// [`Error::Input`] unless there is one label per input.
-    pub fn ceiling(&self, labels: &'a Labels<Gold>) -> Result<CeilingJob<'a, X>, Error> {
+    pub fn ceiling(&self, labels: &'a Labels<Gold, Y>) -> Result<CeilingJob<'a, X, Y>, Error> {
         same_length(self.inputs.len(), labels.len(), "inputs", "labels")?;
         Ok(CeilingJob { inputs: self.inputs, labels })
     }
@@ -86,36 +86,36 @@ impl<'a, X> StudentJob<'a, X> {
 
 macro_rules! is_a_job {
     ($($job:ident),*) => {$(
-        impl<X> Job<X> for $job<'_, X> {
+        impl<X, Y> Job<X, Y> for $job<'_, X, Y> {
             fn inputs(&self) -> &[X] {
                 self.inputs
             }
-            fn targets(&self) -> &[f64] {
-                self.labels.chances()
+            fn targets(&self) -> &[Y] {
+                self.labels.targets()
             }
         }
     )*};
 }
 is_a_job!(WeakJob, StudentJob, CeilingJob);
 
-/// The test set T: n items whose truth is seen only as scores, and every look is counted.
+/// The test set T: n items whose truth, a class or an answer `Y`, is seen only as scores, and every look is counted.
 #[derive(Debug)]
-pub struct TestSet<X> {
+pub struct TestSet<X, Y = bool> {
     inputs: Vec<X>,
-    gold: Vec<bool>,
+    gold: Vec<Y>,
     asked: Cell<u64>,
 }
 
 /// What a model said of each item of T, and whether it was right.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scored {
-    /// The class it said.
-    pub said: Vec<bool>,
+pub struct Scored<Y = bool> {
+    /// The class, or the answer, it said.
+    pub said: Vec<Y>,
     /// Whether that is the truth.
     pub right: Vec<bool>,
 }
 
-impl Scored {
+impl<Y> Scored<Y> {
     /// Share of items that are right; NaN of none.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
@@ -131,6 +131,23 @@ impl<X> TestSet<X> {
         Ok(Self { inputs, gold: gold.classes(), asked: Cell::new(0) })
     }
 
+    /// Share of class 1; NaN of no items.
+    #[must_use]
+    pub fn positive_share(&self) -> f64 {
+        share(&self.gold)
+    }
+}
+
+impl<X, Y: Clone + PartialEq> TestSet<X, Y> {
+    /// Of a task with answers.
+    ///
+    /// # Errors
+    /// [`Error::Input`] unless there is one label per input.
+    pub fn of_answers(inputs: Vec<X>, gold: &Labels<Gold, Y>) -> Result<Self, Error> {
+        same_length(inputs.len(), gold.len(), "inputs", "labels")?;
+        Ok(Self { inputs, gold: gold.targets().to_vec(), asked: Cell::new(0) })
+    }
+
     /// Scores a model, and counts the look.
     ///
     /// ```
@@ -140,9 +157,9 @@ impl<X> TestSet<X> {
     /// assert_eq!(test.asked(), 1);
     /// # Ok::<(), trimtab_oversight::Error>(())
     /// ```
-    pub fn score(&self, model: impl FnMut(&X) -> bool) -> Scored {
+    pub fn score(&self, model: impl FnMut(&X) -> Y) -> Scored<Y> {
         self.asked.set(self.asked.get() + 1);
-        let said: Vec<bool> = self.inputs.iter().map(model).collect();
+        let said: Vec<Y> = self.inputs.iter().map(model).collect();
         let right = said.iter().zip(&self.gold).map(|(said, gold)| said == gold).collect();
         Scored { said, right }
     }
@@ -157,12 +174,6 @@ impl<X> TestSet<X> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.gold.is_empty()
-    }
-
-    /// Share of class 1; NaN of no items.
-    #[must_use]
-    pub fn positive_share(&self) -> f64 {
-        share(&self.gold)
     }
 
     /// How often a model was scored.

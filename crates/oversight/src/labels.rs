@@ -4,7 +4,8 @@
 //! student sees the weak supervisor's labels and never the truth. Public code keeps both in one table, and some of it still
 //! trains the student on gold by mistake.
 //!
-//! 1. A label is the chance of class 1, so soft and hard labels are one type; gold is 0 or 1.
+//! 1. A label is the chance of class 1, so soft and hard labels are one type; gold is 0 or 1. Of tasks with more answers than two
+//!    it is the answer itself, such as a move.
 //! 2. Weak labels come from a supervisor's answers ([`Labels::by`]), or from gold with errors of a known structure
 //!    ([`Labels::flipped`]), which is an experiment on errors and says so.
 
@@ -19,40 +20,48 @@ pub enum Gold {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weak {}
 
-/// Labels of n items from the source `S`, each the chance of class 1 in [0, 1].
+/// Labels of n items from the source `S`: the chance of class 1 in [0, 1] of each, or an answer `Y`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Labels<S> {
-    chances: Vec<f64>,
+pub struct Labels<S, Y = f64> {
+    targets: Vec<Y>,
     source: PhantomData<S>,
 }
 
-impl<S> Labels<S> {
-    fn from_chances(chances: Vec<f64>) -> Self {
-        Self { chances, source: PhantomData }
+impl<S, Y> Labels<S, Y> {
+    fn from_targets(targets: Vec<Y>) -> Self {
+        Self { targets, source: PhantomData }
     }
 
     /// Number of labels.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.chances.len()
+        self.targets.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.chances.is_empty()
+        self.targets.is_empty()
     }
 
+    /// The label of each item.
+    #[must_use]
+    pub fn targets(&self) -> &[Y] {
+        &self.targets
+    }
+}
+
+impl<S> Labels<S> {
     /// The chance of class 1 of each item.
     #[must_use]
     pub fn chances(&self) -> &[f64] {
-        &self.chances
+        &self.targets
     }
 
     /// The more likely class of each item; an undecided one is of class 0.
     #[must_use]
     pub fn classes(&self) -> Vec<bool> {
-        self.chances.iter().map(|&chance| chance > 0.5).collect()
+        self.targets.iter().map(|&chance| chance > 0.5).collect()
     }
 }
 
@@ -60,7 +69,7 @@ impl Labels<Gold> {
     /// The truth of each item.
     #[must_use]
     pub fn gold(classes: &[bool]) -> Self {
-        Self::from_chances(classes.iter().map(|&class| f64::from(u8::from(class))).collect())
+        Self::from_targets(classes.iter().map(|&class| f64::from(u8::from(class))).collect())
     }
 }
 
@@ -79,7 +88,7 @@ impl Labels<Weak> {
     pub fn by<X>(inputs: &[X], supervisor: impl FnMut(&X) -> f64) -> Result<Self, Error> {
         let chances: Vec<f64> = inputs.iter().map(supervisor).collect();
         match chances.iter().position(|chance| !(0.0..=1.0).contains(chance)) {
-            None => Ok(Self::from_chances(chances)),
+            None => Ok(Self::from_targets(chances)),
             Some(place) => Err(Error::input(
                 format!("weak label {} is {}", place + 1, chances[place]),
                 "a probability",
@@ -102,21 +111,37 @@ impl Labels<Weak> {
     pub fn flipped(gold: &Labels<Gold>, flips: &[bool]) -> Result<Self, Error> {
         same_length(gold.len(), flips.len(), "labels", "flags")?;
         let flip = |(&chance, &flip): (&f64, &bool)| if flip { 1.0 - chance } else { chance };
-        Ok(Self::from_chances(gold.chances.iter().zip(flips).map(flip).collect()))
+        Ok(Self::from_targets(gold.targets.iter().zip(flips).map(flip).collect()))
     }
 
     /// The more likely class of each item as a certain label; an undecided one becomes class 0.
     #[must_use]
     pub fn hard(&self) -> Self {
-        Self::from_chances(self.chances.iter().map(|&chance| f64::from(u8::from(chance > 0.5))).collect())
+        Self::from_targets(self.targets.iter().map(|&chance| f64::from(u8::from(chance > 0.5))).collect())
+    }
+}
+
+impl<Y> Labels<Gold, Y> {
+    /// The true answer of each item.
+    #[must_use]
+    pub fn gold_answers(answers: Vec<Y>) -> Self {
+        Self::from_targets(answers)
+    }
+}
+
+impl<Y: Clone> Labels<Weak, Y> {
+    /// A supervisor's answer to each item.
+    #[must_use]
+    pub fn answers(answers: Vec<Y>) -> Self {
+        Self::from_targets(answers)
     }
 
     /// The same labels on other items, at random: the control that keeps the class share and nothing else.
     #[must_use]
     pub fn shuffled(&self, source: &mut SplitMix) -> Self {
-        let mut chances = self.chances.clone();
-        source.shuffle(&mut chances);
-        Self::from_chances(chances)
+        let mut targets = self.targets.clone();
+        source.shuffle(&mut targets);
+        Self::from_targets(targets)
     }
 }
 
@@ -152,7 +177,7 @@ mod tests {
     #[test]
     fn a_shuffle_keeps_the_share() {
         let labels = Labels::<Weak>::by(&[0.1, 0.9, 0.8, 0.3, 0.6], |chance| *chance).unwrap();
-        let mut shuffled = labels.shuffled(&mut SplitMix::new(1)).chances;
+        let mut shuffled = labels.shuffled(&mut SplitMix::new(1)).targets;
         shuffled.sort_by(f64::total_cmp);
         assert_eq!(shuffled, [0.1, 0.3, 0.6, 0.8, 0.9]);
     }

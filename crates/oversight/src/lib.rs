@@ -8,6 +8,7 @@
 //! [`easy_to_hard`] one for tasks too hard to label, all as games whose truth is known.
 
 pub mod binomial;
+pub mod chess;
 pub mod confidence_loss;
 pub mod critique;
 pub mod critique_law;

@@ -52,6 +52,27 @@ impl Trial {
         }
     }
 
+    /// Of models that gave answers, which are more than two: `[weak, student, ceiling]` on T, and whether each weak label of half B is right.
+    /// Class 1 is "as the weak model says", so that agreement is agreement and a share of classes says nothing.
+    pub(crate) fn of_answers<Y: PartialEq>(
+        seed: u64,
+        [weak, student, ceiling]: [Scored<Y>; 3],
+        right_on_b: &[bool],
+    ) -> Self {
+        let as_weak = |scored: &Scored<Y>| Scored {
+            said: scored.said.iter().zip(&weak.said).map(|(said, weak)| said == weak).collect(),
+            right: scored.right.clone(),
+        };
+        Self {
+            seed,
+            student: as_weak(&student),
+            ceiling: as_weak(&ceiling),
+            weak: WeakScore::OnTest(as_weak(&weak)),
+            positive: 1.0,
+            weak_on_b: right_on_b.iter().map(|right| (1.0, *right)).collect(),
+        }
+    }
+
     /// Share of T (or of the labels of B) where the weak supervisor is right.
     #[must_use]
     pub fn weak_accuracy(&self) -> f64 {

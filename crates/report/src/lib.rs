@@ -28,6 +28,7 @@ pub use read::Run;
 pub use section::attack_prompts::attack_prompts_page;
 pub use section::attacks::attack_page;
 pub use section::oversight::{folder_name, ladder_page, oversight_of};
+pub use section::oversight_chess::chess_page;
 pub use section::oversight_reward::weak_reward_page;
 pub use section::rescored::rescored_page;
 pub use sweep::{SweepPoint, crossing, sweep, sweep_metrics};

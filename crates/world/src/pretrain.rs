@@ -182,8 +182,23 @@ pub fn pretrain(
 /// # Errors
 /// As [`pretrain`].
 pub fn read_on(
+    model: Model,
+    sequences: &[Vec<u32>],
+    settings: &Pretrain,
+    seed: u64,
+    progress: impl FnMut(Pretrained) -> ControlFlow<()>,
+) -> Result<Model, Error> {
+    answer(model, sequences, |_| 1, settings, seed, progress)
+}
+
+/// As [`read_on`], where of each text what stands before the place `from` is given, and what follows is to be predicted.
+///
+/// # Errors
+/// As [`pretrain`].
+pub fn answer(
     mut model: Model,
     sequences: &[Vec<u32>],
+    from: impl Fn(&[u32]) -> usize,
     settings: &Pretrain,
     seed: u64,
     mut progress: impl FnMut(Pretrained) -> ControlFlow<()>,
@@ -204,8 +219,11 @@ pub fn read_on(
     let mut order = Order::new(sequences.len(), seed);
     let mut tokens = 0;
     for step in 0..settings.steps {
-        let pack = Pack::of(order.take(sequences, settings.batch_tokens));
-        model.forward(&pack.batch, &mut trace, Pass::train(&grads)).map_err(|e| training(e.to_string(), "", ""))?;
+        let pack = Pack::of(order.take(sequences, settings.batch_tokens), &from);
+        // Where nearly all rows are read, sparing the others would only cost.
+        let few = pack.rows.len() < pack.batch.len() / 2;
+        let pass = Pass { rows: few.then_some(&pack.rows), ..Pass::train(&grads) };
+        model.forward(&pack.batch, &mut trace, pass).map_err(|e| training(e.to_string(), "", ""))?;
         let at = LogProbRows { rows: &pack.rows, targets: &pack.targets, temperature: 1.0 };
         let d_logp = vec![-1.0 / pack.rows.len() as f32; pack.rows.len()];
         let mut d_hidden = vec![0.0; trace.hidden.len()];
@@ -236,7 +254,7 @@ pub fn read_on(
 pub fn corpus_loss(model: &Model, documents: &[String]) -> Result<Option<(f64, usize)>, Error> {
     let (mut trace, mut sum, mut count) = (Trace::default(), 0.0, 0);
     for group in encode(documents).chunks(128) {
-        let pack = Pack::of(group.iter().filter(|sequence| sequence.len() > 1));
+        let pack = Pack::of(group.iter().filter(|sequence| sequence.len() > 1), |_| 1);
         if pack.rows.is_empty() {
             continue;
         }
@@ -320,12 +338,14 @@ struct Pack {
 }
 
 impl Pack {
-    fn of<'a>(sequences: impl IntoIterator<Item = &'a Vec<u32>>) -> Self {
+    /// Of each sequence what stands before the place `from`, at least one token, is given.
+    fn of<'a>(sequences: impl IntoIterator<Item = &'a Vec<u32>>, from: impl Fn(&[u32]) -> usize) -> Self {
         let mut pack = Self { batch: PackedBatch::new(), rows: Vec::new(), targets: Vec::new() };
         for sequence in sequences {
             let at = pack.batch.push(sequence);
-            pack.rows.extend(at.start..at.end - 1);
-            pack.targets.extend(&sequence[1..]);
+            let from = from(sequence).clamp(1, sequence.len() - 1);
+            pack.rows.extend(at.start + from - 1..at.end - 1);
+            pack.targets.extend(&sequence[from..]);
         }
         pack
     }

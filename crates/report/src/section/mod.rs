@@ -9,6 +9,7 @@ pub mod judged;
 pub mod opening;
 pub mod outer;
 pub mod oversight;
+pub mod oversight_chess;
 pub mod oversight_reward;
 pub mod people;
 pub mod ppo;

@@ -1,5 +1,6 @@
 //! Weak-to-strong on a ladder: who passes which supervisor, beside the controls and what was said beforehand.
 
+use super::oversight_chess::chess_page;
 use super::oversight_reward::weak_reward_page;
 use super::section;
 use crate::Error;
@@ -20,7 +21,7 @@ pub fn ladder_page(name: &str, summary: &Summary) -> String {
     page(&format!("{name} · trimtab"), &ladder(summary))
 }
 
-/// The page of a folder that `trimtab oversee ladder` or `oversee reward` wrote, from its `summary.json`; none where it is another's.
+/// The page of a folder that `trimtab oversee ladder`, `oversee reward` or `oversee chess` wrote, from its `summary.json`; none where it is another's.
 ///
 /// # Errors
 /// [`Error`] for a summary that cannot be read, or is not there yet.
@@ -33,6 +34,10 @@ pub fn oversight_of(dir: &Path) -> Result<Option<String>, Error> {
     if dir.join("weak-reward").is_dir() {
         let expected = "the figures that `trimtab oversee reward` writes when it is done";
         return Ok(Some(weak_reward_page(&name, &summary(dir, "the reward models are not done", expected)?)));
+    }
+    if dir.join("chess").is_dir() {
+        let expected = "the figures that `trimtab oversee chess` writes when it is done";
+        return Ok(Some(chess_page(&name, &summary(dir, "the puzzles are not done", expected)?)));
     }
     Ok(None)
 }

@@ -1,5 +1,8 @@
 //! `trimtab oversee dial|weak-to-strong|ladder|reward|debate|critique|sandwich|decompose|easy-to-hard`, and how their tables are written.
 
+mod chess;
+mod chess_puzzles;
+mod chess_table;
 mod critique;
 mod debate;
 mod decompose;
@@ -83,6 +86,20 @@ pub enum Command {
     ///
     /// Example, of people's pairs: trimtab oversee reward --pairs pairs.jsonl --models small,large
     Reward(reward::Reward),
+    /// A weak model's moves in chess puzzles teach a strong one, directly and through sizes between.
+    ///
+    /// Games are self-play; puzzles are positions of them with exactly one move that mates, found by trying every move, so the answer is
+    /// known. All models first read the ends of other games. The weak one learns the answers of half A and says its moves on half B; the
+    /// larger ones learn those alone; their ceilings learn the answers. In the chain each size is taught by the size below, and the last
+    /// one on the very puzzles of direct supervision. Beside them stand what each model says before it is taught, a student that read
+    /// nothing, labels of other puzzles, and, with --puzzles, puzzles that people played.
+    ///
+    /// Ctrl-C leaves what was fitted; the same command goes on.
+    ///
+    /// Example: trimtab oversee chess --quick
+    ///
+    /// Example, with puzzles from elsewhere: trimtab oversee chess --puzzles lichess_db_puzzle.csv --mate-in 2
+    Chess(chess::Chess),
     /// Does a judge who sees little decide better between two sides than after one? A game of hidden tokens, in seconds.
     ///
     /// Debaters look at tokens that the judge does not see and show those that speak for their side; the truth is known. In a
@@ -152,6 +169,7 @@ pub fn run(command: &Command, quiet: bool) -> Result<()> {
         Command::WeakToStrong(c) => weak_to_strong::weak_to_strong(c, quiet),
         Command::Ladder(c) => ladder::ladder(c, quiet),
         Command::Reward(c) => reward::reward(c, quiet),
+        Command::Chess(c) => chess::chess(c, quiet),
         Command::Debate(c) => debate::debate(c),
         Command::Critique(c) => critique::critique(c),
         Command::Sandwich(c) => sandwich::sandwich(c),
