@@ -88,16 +88,8 @@ pub struct Summary {
     pub test_looks: u64,
 }
 
-/// One seed: its parts, and what its fits came to, by name.
-#[derive(Debug)]
-pub struct Seed {
-    /// The seed.
-    pub seed: u64,
-    /// Its parts.
-    pub parts: Parts,
-    /// Its fits.
-    pub fits: BTreeMap<String, Fitted>,
-}
+/// One seed, its parts and fits.
+pub type Seed = crate::Seed<Parts, Fitted>;
 
 /// What is measured.
 #[derive(Debug)]

@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use trimtab_run::stream;
 
+/// Puzzles drawn beyond what is needed, so that every part is whole.
+const LEFT_OVER: usize = 200;
+
 /// How many puzzles each part has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
@@ -131,21 +134,28 @@ impl Parts {
         }
         // The steps of the chain are cut from the third part.
         let wanted = [sizes.a, sizes.b, sizes.steps * sizes.step, sizes.t];
-        let total: usize = wanted.iter().sum();
         let source = stream(seed, "oversight/chess/puzzles", 0, 0).next_u64();
         let (mut puzzles, mut known, mut games) = (Vec::new(), HashSet::new(), 0);
-        // A game is in one part whole, so a few are left over.
-        while puzzles.len() < total + 200 {
-            let of = |number: u64| of_game(&play(source, number), number, sizes.depth);
-            let drawn: Vec<Puzzle> = (games..games + DRAWN).into_par_iter().flat_map_iter(of).collect();
-            games += DRAWN;
-            puzzles.extend(drawn.into_iter().filter(|puzzle| {
-                let tokens = position(&puzzle.board);
-                !corpus.holds(&tokens) && known.insert(number_of(&tokens))
-            }));
-        }
-        let groups: Vec<u64> = puzzles.iter().map(|puzzle| puzzle.game).collect();
-        let parts = split(&groups, wanted.map(|n| n as f64), seed)?;
+        let mut goal = wanted.iter().sum::<usize>() + LEFT_OVER;
+        let (groups, parts) = loop {
+            while puzzles.len() < goal {
+                let of = |number: u64| of_game(&play(source, number), number, sizes.depth);
+                let drawn: Vec<Puzzle> = (games..games + DRAWN).into_par_iter().flat_map_iter(of).collect();
+                games += DRAWN;
+                puzzles.extend(drawn.into_iter().filter(|puzzle| {
+                    let tokens = position(&puzzle.board);
+                    !corpus.holds(&tokens) && known.insert(number_of(&tokens))
+                }));
+            }
+            let groups: Vec<u64> = puzzles.iter().map(|puzzle| puzzle.game).collect();
+            let parts = split(&groups, wanted.map(|n| n as f64), seed)?;
+            // A game is in one part whole: a small part may still lack one of its puzzles.
+            let enough = |(part, wanted): (Part, usize)| parts.iter().filter(|of| **of == part).count() >= wanted;
+            if Part::ALL.into_iter().zip(wanted).all(enough) {
+                break (groups, parts);
+            }
+            goal += LEFT_OVER;
+        };
         let keys: Vec<String> = groups.iter().map(ToString::to_string).collect();
         let rows: Vec<_> = keys.iter().enumerate().map(|(row, key)| (parts[row], row, key.as_str())).collect();
         if let Some(leaks) = shared_groups(&rows) {
@@ -188,5 +198,8 @@ mod tests {
         let [any, check] = parts.t.at_random();
         assert!(0.01 < any && any < check && check < 1.0, "{any} {check}");
         assert!(Parts::new(&corpus, &Sizes { depth: 3, ..sizes }, 0).is_err());
+        // Parts are whole, also a small one beside large ones.
+        let uneven = Parts::new(&corpus, &Sizes { a: 3000, step: 3, t: 20, ..sizes }, 1).unwrap();
+        assert_eq!([&uneven.a, &uneven.steps[1], &uneven.t].map(Puzzles::len), [3000, 3, 20]);
     }
 }

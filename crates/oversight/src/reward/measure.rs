@@ -15,7 +15,6 @@ use super::run::Fitted;
 use crate::length_rule::LengthRule;
 use crate::{Error, Pgr, Rule, Scored, TestSet, Transfer, Trial, WeakJob, WeakScore, pgr, transfer};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use trimtab_run::stream;
 use trimtab_stats::{Bootstrap, Items as Drawn, Measured, mean_t, wilson};
 
@@ -95,16 +94,8 @@ pub struct Summary {
     pub test_looks: u64,
 }
 
-/// One seed: its parts, and what its fits came to, by name.
-#[derive(Debug)]
-pub struct Seed {
-    /// The seed.
-    pub seed: u64,
-    /// Its parts.
-    pub parts: Parts,
-    /// Its fits.
-    pub fits: BTreeMap<String, Fitted>,
-}
+/// One seed, its parts and fits.
+pub type Seed = crate::Seed<Parts, Fitted>;
 
 /// What is measured.
 #[derive(Debug)]
@@ -366,6 +357,7 @@ mod tests {
     use super::*;
     use crate::transformers::{Pair, Pool};
     use crate::{Gold, Labels};
+    use std::collections::BTreeMap;
 
     const METHODS: [Method; 2] = [Method::Naive, Method::Generative];
 

@@ -14,7 +14,6 @@ use crate::length_rule::LengthRule;
 use crate::naive_bayes::features;
 use crate::{Error, Labels, Pgr, Rule, Scored, StudentJob, TestSet, Transfer, Trial, Weak, WeakJob, pgr, transfer};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use trimtab_stats::{Bootstrap, Items as Drawn, Measured, brier, expected_calibration_error, mean_t, median};
 
 /// Level of the prediction's intervals.
@@ -109,16 +108,8 @@ pub struct Summary {
     pub test_looks: u64,
 }
 
-/// One seed: its parts, and what its fits came to, by name.
-#[derive(Debug)]
-pub struct Seed {
-    /// The seed.
-    pub seed: u64,
-    /// Its parts.
-    pub parts: Parts,
-    /// Its fits.
-    pub fits: BTreeMap<String, Fitted>,
-}
+/// One seed, its parts and fits.
+pub type Seed = crate::Seed<Parts, Fitted>;
 
 /// What is measured.
 #[derive(Debug)]
@@ -449,6 +440,7 @@ mod tests {
     use super::*;
     use crate::SplitMix;
     use crate::transformers::plan::plan;
+    use std::collections::BTreeMap;
 
     const NAMES: [&str; 3] = ["s", "m", "l"];
 

@@ -153,6 +153,12 @@ fn title(summary: &Summary) -> String {
     }
 }
 
+/// What controls recover, by name.
+pub(super) fn controls_of<'a>(rows: impl Iterator<Item = (&'a str, &'a Measured)>) -> String {
+    let rows: Vec<String> = rows.map(|(method, right)| format!("{method}: accuracy {}", accuracy(right))).collect();
+    if rows.is_empty() { "none was run.".into() } else { format!("{}.", rows.join("; ")) }
+}
+
 /// What the controls recover, beside the naive student of the same pair.
 fn controls(summary: &Summary) -> String {
     let mut parts = Vec::new();

@@ -1,6 +1,6 @@
 //! Weak-to-strong in chess: what a student of a weak model's moves recovers, directly and by a chain.
 
-use super::oversight::{accuracy, gap_cell, withheld};
+use super::oversight::{controls_of as controls, gap_cell, withheld};
 use super::section;
 use crate::chart::captioned;
 use crate::chart::dots::{Row as Dot, dots};
@@ -79,7 +79,10 @@ pub fn chess(summary: &Summary) -> String {
     let rows: Vec<Vec<Cell>> = needs.into_iter().map(|(name, m)| vec![Cell::text(name), share(m)]).collect();
     body +=
         &table("What needs no learning: accuracy on the same puzzles", &["", "mean over seeds, 95 % interval"], &rows);
-    body += &aside("Control", &controls(summary));
+    body += &aside(
+        "Control",
+        &controls(summary.rows.iter().filter(|row| row.control).map(|row| (row.method.as_str(), &row.pgr.student))),
+    );
     body += &aside(
         "What a negative result would look like",
         "A student that recovers no more than the same shape that read no games, or a chain that is no better than direct supervision.",
@@ -113,10 +116,4 @@ fn cells(row: &Row, reasons: &mut Vec<String>) -> Vec<Cell> {
     cells.extend(figures.map(|m| Cell::measured(m, &Unit::Share)));
     cells.push(row.over_direct.as_ref().map_or_else(|| Cell::text("–"), |m| Cell::measured(m, &Unit::Share)));
     cells
-}
-
-fn controls(summary: &Summary) -> String {
-    let of = |row: &Row| format!("{}: accuracy {}", row.method, accuracy(&row.pgr.student));
-    let rows: Vec<String> = summary.rows.iter().filter(|row| row.control).map(of).collect();
-    if rows.is_empty() { "none was run.".into() } else { format!("{}.", rows.join("; ")) }
 }

@@ -1,6 +1,6 @@
 //! Weak-to-strong reward modelling: what a student of a weak reward model recovers, and what the best of n by each is worth.
 
-use super::oversight::{accuracy, gap_cell, withheld};
+use super::oversight::{controls_of as controls, gap_cell, withheld};
 use super::section;
 use crate::chart::captioned;
 use crate::chart::line::{Lines, Point, Series, lines};
@@ -49,7 +49,10 @@ pub fn weak_reward(summary: &Summary) -> String {
         &["", "mean over seeds, 95 % interval"],
         &rows,
     );
-    body += &aside("Control", &controls(summary));
+    body += &aside(
+        "Control",
+        &controls(summary.rows.iter().filter(|row| row.control).map(|row| (row.method.as_str(), &row.pgr.student))),
+    );
     body += &aside(
         "What a negative result would look like",
         "A student that recovers no more than the same shape without pretraining, or a ceiling that length alone reaches, so that there is nothing to transfer.",
@@ -105,12 +108,6 @@ fn strata(summary: &Summary) -> String {
         .collect();
     let caption = format!("Accuracy by what tells the answers apart, {} student", row.method);
     table(&caption, &["", "share of pairs", "weak", "student", "ceiling"], &rows)
-}
-
-fn controls(summary: &Summary) -> String {
-    let of = |row: &Row| format!("{}: accuracy {}", row.method, accuracy(&row.pgr.student));
-    let rows: Vec<String> = summary.rows.iter().filter(|row| row.control).map(of).collect();
-    if rows.is_empty() { "none was run.".into() } else { format!("{}.", rows.join("; ")) }
 }
 
 fn best_of_n(pressed: &Pressed) -> String {

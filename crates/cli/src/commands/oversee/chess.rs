@@ -3,7 +3,7 @@
 use super::SeedArgs;
 use super::chess_puzzles::read;
 use super::chess_table::print;
-use super::fits::{Making, known, untrained};
+use super::fits::{self, known, make_all, untrained};
 use crate::base_model;
 use crate::failure::Usage;
 use anyhow::Result;
@@ -15,7 +15,7 @@ use trimtab_alignment::checkpoint;
 use trimtab_engine::checkpoint::{SaveDtype, save_folder};
 use trimtab_engine::model::Model;
 use trimtab_oversight::Rule;
-use trimtab_oversight::chess::{Bench, Corpus, Figures, Fitting, Parts, Seed, Sizes, plan, shape};
+use trimtab_oversight::chess::{Bench, Corpus, Figures, Fit, Fitting, Parts, Seed, Sizes, plan, shape};
 use trimtab_report::{chess_page, folder_name};
 use trimtab_run::{Progress, RunFolder, config_hash, interrupt, sha256_file, stream, write_atomic};
 use trimtab_stats::Bootstrap;
@@ -116,7 +116,18 @@ pub fn chess(args: &Chess, quiet: bool) -> Result<()> {
     let mut seeds = puzzles(&plan_of, &corpus, &dir, quiet)?;
     let (texts, read_games) = (corpus.texts.len(), corpus.games);
     drop(corpus);
-    make_all(&bench, &mut seeds, &dir, quiet)?;
+    let name = |fit: &Fit| fit.name(&bench.names);
+    let fits = fits::Plan {
+        stage: STAGE,
+        list: plan(bench.names.len()),
+        name: &name,
+        work: &|fit, parts| bench.work(fit, parts),
+        make: &|fit, seed: &Seed, progress| {
+            let teacher = fit.teacher().and_then(|teacher| seed.fits.get(&name(&teacher)));
+            bench.make(fit, seed.seed, &seed.parts, teacher, progress)
+        },
+    };
+    make_all(&fits, &mut seeds, &dir, quiet, "all models fitted")?;
     let how = Bootstrap { resamples: args.resamples, ..Bootstrap::default() };
     let answers = elsewhere.as_ref().map_or(&[][..], |found| &found.answers);
     let summary = Figures::new(&seeds, &bench.names, args.mate_in, answers, Rule::default(), how)?.summary();
@@ -202,35 +213,6 @@ fn stop_if_asked(step: u64) -> Result<()> {
     if interrupt::requested() {
         return Err(trimtab_alignment::Error::Interrupted { stage: STAGE, step }.into());
     }
-    Ok(())
-}
-
-/// Makes what is not there, seed by seed.
-fn make_all(bench: &Bench, seeds: &mut [Seed], dir: &Path, quiet: bool) -> Result<()> {
-    let list = plan(bench.names.len());
-    let name = |fit: &trimtab_oversight::chess::Fit| fit.name(&bench.names);
-    let work = |seed: &Seed, missing: bool| -> u64 {
-        let of = list.iter().filter(|fit| !(missing && seed.fits.contains_key(&name(fit))));
-        of.map(|fit| bench.work(fit, &seed.parts)).sum()
-    };
-    let total: u64 = seeds.iter().map(|seed| work(seed, false)).sum();
-    let at = total - seeds.iter().map(|seed| work(seed, true)).sum::<u64>();
-    let made = seeds.iter().map(|seed| seed.fits.len() as u64).sum();
-    let progress = Progress::new(STAGE, at, total, "work", quiet);
-    let mut making = Making { stage: STAGE, dir, progress, at, made };
-    for seed in seeds {
-        for fit in &list {
-            if seed.fits.contains_key(&name(fit)) {
-                continue;
-            }
-            let teacher = fit.teacher().and_then(|teacher| seed.fits.get(&name(&teacher)));
-            let fitted = making.make(seed.seed, &name(fit), bench.work(fit, &seed.parts), |progress| {
-                bench.make(fit, seed.seed, &seed.parts, teacher, progress)
-            })?;
-            seed.fits.insert(name(fit), fitted);
-        }
-    }
-    making.progress.finish("all models fitted");
     Ok(())
 }
 

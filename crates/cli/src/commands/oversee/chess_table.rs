@@ -1,7 +1,7 @@
 //! The figures of `trimtab oversee chess` as text.
 
 use super::chess_puzzles::Puzzles;
-use super::{aligned, noted, number, numbered, pgr_cells, plus_minus, two_digits, with_interval};
+use super::{aligned, all_seeds, noted, numbered, pgr_cells, plus_minus, two_digits, with_interval};
 use std::fmt::Write as _;
 use trimtab_oversight::chess::{Row, Summary};
 
@@ -14,7 +14,7 @@ pub(super) fn print(summary: &Summary, sizes: &[String], elsewhere: Option<&Puzz
         summary.depth
     );
     text += &rows(&summary.rows);
-    text += &by_seed(&summary.rows);
+    text += &all_seeds(summary.rows.iter().map(|row| (format!("{}, {}", label(row), row.student), &row.pgr)));
     text += &models(summary, elsewhere.is_some());
     let b = &summary.baselines;
     // Writing to a string cannot fail.
@@ -75,16 +75,6 @@ fn rows(rows: &[Row]) -> String {
         let _ = writeln!(text, "weak moves on half B: right {}", plus_minus(&row.agreement.weak_on_b));
     }
     text + &numbered(&notes)
-}
-
-/// Every seed of the methods.
-fn by_seed(rows: &[Row]) -> String {
-    let mut text = String::from("\nall seeds, w s c:\n");
-    for row in rows {
-        let seeds = row.pgr.by_seed.iter().map(|wsc| wsc.map(|x| number(x, 3)).join(" "));
-        let _ = writeln!(text, "  {}, {}: {}", label(row), row.student, seeds.collect::<Vec<_>>().join(" | "));
-    }
-    text
 }
 
 /// Every model by itself.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use trimtab_alignment::{Error, checkpoint};
 use trimtab_engine::config::ModelConfig;
 use trimtab_engine::model::Model;
+use trimtab_oversight::Seed;
 use trimtab_run::{Progress, interrupt, stream, write_atomic};
 use trimtab_world::{Pretrain, World};
 
@@ -79,6 +80,56 @@ impl Making<'_> {
         }
         Ok(made)
     }
+}
+
+/// How the fits of an experiment are made.
+pub(super) struct Plan<'a, K, P, F> {
+    /// The stage.
+    pub stage: &'static str,
+    /// Its fits, in an order in which each can be made.
+    pub list: Vec<K>,
+    /// What a fit is called.
+    pub name: &'a dyn Fn(&K) -> String,
+    /// What it costs.
+    pub work: &'a dyn Fn(&K, &P) -> u64,
+    /// Makes it, of a seed that has the fits before it.
+    pub make: &'a MakeFit<'a, K, P, F>,
+}
+
+/// Makes one fit of a seed; it is given what hears of its progress, and gives nothing where that ended it.
+type MakeFit<'a, K, P, F> =
+    dyn Fn(&K, &Seed<P, F>, &mut dyn FnMut(f64) -> ControlFlow<()>) -> Result<Option<F>, trimtab_oversight::Error> + 'a;
+
+/// Makes what is not there, seed by seed, and says `done` at the end.
+pub(super) fn make_all<K, P, F: Serialize>(
+    plan: &Plan<K, P, F>,
+    seeds: &mut [Seed<P, F>],
+    dir: &Path,
+    quiet: bool,
+    done: &str,
+) -> Result<()> {
+    let work = |seed: &Seed<P, F>, missing: bool| -> u64 {
+        let of = plan.list.iter().filter(|fit| !(missing && seed.fits.contains_key(&(plan.name)(fit))));
+        of.map(|fit| (plan.work)(fit, &seed.parts)).sum()
+    };
+    let total: u64 = seeds.iter().map(|seed| work(seed, false)).sum();
+    let at = total - seeds.iter().map(|seed| work(seed, true)).sum::<u64>();
+    let made = seeds.iter().map(|seed| seed.fits.len() as u64).sum();
+    let progress = Progress::new(plan.stage, at, total, "work", quiet);
+    let mut making = Making { stage: plan.stage, dir, progress, at, made };
+    for seed in seeds {
+        for fit in &plan.list {
+            let name = (plan.name)(fit);
+            if seed.fits.contains_key(&name) {
+                continue;
+            }
+            let cost = (plan.work)(fit, &seed.parts);
+            let fitted = making.make(seed.seed, &name, cost, |progress| (plan.make)(fit, seed, progress))?;
+            seed.fits.insert(name, fitted);
+        }
+    }
+    making.progress.finish(done);
+    Ok(())
 }
 
 fn folder(dir: &Path, seed: u64) -> PathBuf {

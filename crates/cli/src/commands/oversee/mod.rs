@@ -257,6 +257,16 @@ fn numbered(notes: &[String]) -> String {
     text
 }
 
+/// Every seed of rows by their names.
+fn all_seeds<'a>(rows: impl Iterator<Item = (String, &'a Pgr)>) -> String {
+    let mut text = String::from("\nall seeds, w s c:\n");
+    for (name, pgr) in rows {
+        let seeds = pgr.by_seed.iter().map(|wsc| wsc.map(|x| number(x, 3)).join(" "));
+        let _ = writeln!(text, "  {name}: {}", seeds.collect::<Vec<_>>().join(" | "));
+    }
+    text
+}
+
 /// Columns as wide as their widest cell, two spaces apart.
 fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);

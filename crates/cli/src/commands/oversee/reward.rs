@@ -1,6 +1,6 @@
 //! `trimtab oversee reward`: reward models taught by a smaller one's preferences, in a run folder that can be continued.
 
-use super::fits::{Making, bases, known, untrained};
+use super::fits::{self, bases, known, make_all, untrained};
 use super::reward_pairs::{Encoder, read};
 use super::reward_table::print;
 use crate::commands::world::Settings;
@@ -19,7 +19,7 @@ use trimtab_oversight::reward::press::powers;
 use trimtab_oversight::reward::{Bench, Figures, Fit, Head, Method, Parts, Seed, Sizes, plan};
 use trimtab_oversight::transformers::{Fitting, mark_ids};
 use trimtab_report::{folder_name, weak_reward_page};
-use trimtab_run::{Progress, RunFolder, config_hash, interrupt, sha256_file, write_atomic};
+use trimtab_run::{RunFolder, config_hash, interrupt, sha256_file, write_atomic};
 use trimtab_stats::{Bootstrap, Items};
 use trimtab_world::{Pretrain, Skill, World, pretrain};
 
@@ -168,7 +168,16 @@ pub fn reward(args: &Reward, quiet: bool) -> Result<()> {
     for seed in &mut seeds {
         seed.fits = known(&dir, seed.seed)?;
     }
-    make_all(&plan_of, &bench, &mut seeds, &dir, quiet)?;
+    let fits = fits::Plan {
+        stage: STAGE,
+        list: plan(&plan_of.methods),
+        name: &Fit::name,
+        work: &|fit, parts| bench.work(fit, parts),
+        make: &|fit, seed: &Seed, progress| {
+            bench.make(fit, seed.seed, &seed.parts, seed.fits.get(&Fit::Weak.name()), progress)
+        },
+    };
+    make_all(&fits, &mut seeds, &dir, quiet, "all reward models fitted")?;
     let how = Bootstrap { resamples: args.resamples, ..Bootstrap::default() };
     let drawn = if given.is_some() { Items::Shared } else { Items::Own };
     let summary = Figures::new(&seeds, &plan_of.methods, drawn, Rule::default(), how)?.summary(&plan_of.ns);
@@ -195,35 +204,6 @@ pub fn reward(args: &Reward, quiet: bool) -> Result<()> {
         write!(out, "{}", print(&summary, &names, given.as_ref(), args.quick))?;
         writeln!(out, "\n{}", args.out.join("report.html").display())?;
     }
-    Ok(())
-}
-
-/// Makes what is not there, seed by seed.
-fn make_all(plan_of: &Plan, bench: &Bench, seeds: &mut [Seed], dir: &std::path::Path, quiet: bool) -> Result<()> {
-    let list = plan(&plan_of.methods);
-    let work = |seed: &Seed, missing: bool| -> u64 {
-        let of = list.iter().filter(|fit| !(missing && seed.fits.contains_key(&fit.name())));
-        of.map(|fit| bench.work(fit, &seed.parts)).sum()
-    };
-    let total: u64 = seeds.iter().map(|seed| work(seed, false)).sum();
-    let at = total - seeds.iter().map(|seed| work(seed, true)).sum::<u64>();
-    let made = seeds.iter().map(|seed| seed.fits.len() as u64).sum();
-    let progress = Progress::new(STAGE, at, total, "work", quiet);
-    let mut making = Making { stage: STAGE, dir, progress, at, made };
-    for seed in seeds {
-        for fit in &list {
-            let name = fit.name();
-            if seed.fits.contains_key(&name) {
-                continue;
-            }
-            let weak = seed.fits.get(&Fit::Weak.name());
-            let fitted = making.make(seed.seed, &name, bench.work(fit, &seed.parts), |progress| {
-                bench.make(fit, seed.seed, &seed.parts, weak, progress)
-            })?;
-            seed.fits.insert(name, fitted);
-        }
-    }
-    making.progress.finish("all reward models fitted");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The figures of `trimtab oversee reward` as text.
 
 use super::reward_pairs::Read;
-use super::{aligned, number, numbered, pgr_cells, plus_minus, two_digits};
+use super::{aligned, all_seeds, number, numbered, pgr_cells, plus_minus, two_digits};
 use std::fmt::Write as _;
 use trimtab_oversight::reward::press::{Curve, Point, Pressed};
 use trimtab_oversight::reward::{Row, Summary};
@@ -16,7 +16,7 @@ pub(super) fn print(summary: &Summary, names: &[String; 2], read: Option<&Read>,
     }
     text += "\n";
     text += &rows(&summary.rows);
-    text += &by_seed(&summary.rows);
+    text += &all_seeds(summary.rows.iter().map(|row| (format!("{} beside {}", label(row), row.ceiling), &row.pgr)));
     text += &strata(&summary.rows);
     let b = &summary.baselines;
     let _ = writeln!(
@@ -104,16 +104,6 @@ fn rows(rows: &[Row]) -> String {
 
 fn label(row: &Row) -> String {
     if row.control { format!("control: {}", row.method) } else { row.method.clone() }
-}
-
-/// Every seed of the methods.
-fn by_seed(rows: &[Row]) -> String {
-    let mut text = String::from("\nall seeds, w s c:\n");
-    for row in rows {
-        let seeds = row.pgr.by_seed.iter().map(|wsc| wsc.map(|x| number(x, 3)).join(" "));
-        let _ = writeln!(text, "  {} beside {}: {}", label(row), row.ceiling, seeds.collect::<Vec<_>>().join(" | "));
-    }
-    text
 }
 
 fn strata(rows: &[Row]) -> String {
