@@ -109,7 +109,7 @@ impl<'a> Figures<'a> {
     /// Of seeds whose T are their own.
     ///
     /// # Errors
-    /// [`Error::Input`] for parts that are not whole.
+    /// [`Error::Input`] for parts or fits that are not whole.
     pub fn new(
         seeds: &'a [Seed],
         names: &'a [String],
@@ -120,6 +120,9 @@ impl<'a> Figures<'a> {
     ) -> Result<Self, Error> {
         let test = |seed: &Seed| TestSet::of_answers((0..seed.parts.t.len()).collect(), &seed.parts.t.gold);
         let tests: Vec<_> = seeds.iter().map(test).collect::<Result<_, _>>()?;
+        for seed in seeds {
+            seed.whole(seed.parts.t.len(), |fit: &Fitted| vec![fit.test.len()])?;
+        }
         let baselines = baselines(seeds, &tests, how.level);
         Ok(Self { seeds, names, depth, elsewhere, tests, rule, how, baselines })
     }
@@ -296,5 +299,9 @@ mod tests {
         let summary = figures.summary();
         assert!(summary.rows.iter().all(|row| row.student == "c" && row.pgr.withheld.is_some()));
         assert!(summary.models[0].elsewhere.reason.as_ref().unwrap().contains("no puzzles"));
+        // A fit of other items is refused by name, and does not end the program.
+        seeds[0].fits.get_mut("weak").unwrap().test.pop();
+        let error = Figures::new(&seeds, &names, 1, &[], Rule::default(), Bootstrap::default()).unwrap_err();
+        assert!(error.to_string().starts_with("seed 0, fit weak: says something of 399 items of 400"), "{error}");
     }
 }

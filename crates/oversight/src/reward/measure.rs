@@ -9,7 +9,7 @@
 //! 4. Controls recover parts of the naive pair's gap: the same weak model and the same ceiling.
 
 use super::parts::{Pairs, Parts};
-use super::plan::{Fit, Method};
+use super::plan::{Fit, Method, plan};
 use super::press::{Pressed, Selector, Table};
 use super::run::Fitted;
 use crate::length_rule::LengthRule;
@@ -123,6 +123,21 @@ impl<'a> Figures<'a> {
     ) -> Result<Self, Error> {
         let test = |seed: &Seed| TestSet::new((0..seed.parts.t.len()).collect(), &seed.parts.t.gold);
         let tests: Vec<TestSet<usize>> = seeds.iter().map(test).collect::<Result<_, _>>()?;
+        for seed in seeds {
+            seed.whole(seed.parts.t.len(), |fit: &Fitted| vec![fit.test.len()])?;
+            let pools: Vec<usize> = seed.parts.pools.iter().map(|judged| judged.pool.answers.len()).collect();
+            let pressed = plan(methods).into_iter().filter(|fit| fit.pressed() && !pools.is_empty());
+            for fit in pressed.filter_map(|fit| seed.fits.get(&fit.name())) {
+                if !fit.pools.iter().map(Vec::len).eq(pools.iter().copied()) {
+                    let what = format!("seed {}, fit {}: scores other pools of answers", seed.seed, fit.fit);
+                    return Err(Error::input(
+                        what,
+                        "what this command wrote",
+                        "removing the fit's file; it is made again",
+                    ));
+                }
+            }
+        }
         let baselines = baselines(seeds, &tests, drawn, how.level)?;
         Ok(Self { seeds, methods, tests, drawn, rule, how, baselines })
     }
@@ -500,5 +515,15 @@ mod tests {
         assert_eq!(found.rows.len(), 4, "generative beside the plain ceiling alone");
         assert!(found.rows.iter().all(|row| row.pgr.bootstrap.value.is_none() && row.pgr.by_seed.len() == 2));
         assert!(found.rows.iter().all(|row| row.strata.is_empty()));
+        // Fits of other pairs or pools are refused by name.
+        let mut seeds = planted(1);
+        let figures = |seeds: &[Seed]| {
+            let figures = Figures::new(seeds, &METHODS, Drawn::Own, Rule::default(), Bootstrap::default());
+            figures.err().map(|e| e.to_string()).unwrap_or_default()
+        };
+        seeds[0].fits.get_mut("ceiling").unwrap().pools[3].pop();
+        assert!(figures(&seeds).contains("fit ceiling: scores other pools"), "{}", figures(&seeds));
+        seeds[0].fits.get_mut("ceiling").unwrap().test.pop();
+        assert!(figures(&seeds).contains("fit ceiling: says something of 2399 items of 2400"), "{}", figures(&seeds));
     }
 }

@@ -139,6 +139,13 @@ impl<'a> Figures<'a> {
     ) -> Result<Self, Error> {
         let test = |seed: &Seed| TestSet::new((0..seed.parts.t.texts.len()).collect(), &seed.parts.t.gold);
         let tests: Vec<TestSet<usize>> = seeds.iter().map(test).collect::<Result<_, _>>()?;
+        for seed in seeds {
+            let read = |reading: &Option<super::run::Reading>| reading.as_ref().map(|reading| reading.test.len());
+            let lengths = |fit: &Fitted| {
+                [Some(fit.test.len()), read(&fit.stopped), read(&fit.oracle)].into_iter().flatten().collect()
+            };
+            seed.whole(seed.parts.t.texts.len(), lengths)?;
+        }
         let mut figures = Self { names, parameters, methods, seeds, tests, rule, how, baseline: 0.5 };
         figures.baseline = figures.baseline()?;
         Ok(figures)
