@@ -11,6 +11,7 @@ use super::tokens::{END, VOCABULARY, ending, position};
 use crate::{Error, SplitMix};
 use rayon::prelude::*;
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use trimtab_engine::config::ModelConfig;
 use trimtab_run::stream;
 
@@ -31,11 +32,23 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// About `tokens` tokens to read; `progress` hears the share that is there. Equal arguments give equal texts.
+    /// About `tokens` tokens to read. Equal arguments give equal texts.
     #[must_use]
-    pub fn new(seed: u64, tokens: usize, mut progress: impl FnMut(f64)) -> Self {
-        let games = stream(seed, "oversight/chess/corpus", 0, 0).next_u64();
+    pub fn new(seed: u64, tokens: usize) -> Self {
         let mut corpus = Self { texts: Vec::new(), games: 0, seen: HashSet::new() };
+        let _ = corpus.fill(seed, tokens, |_| ControlFlow::Continue(()));
+        corpus
+    }
+
+    /// The same; `progress` hears the share that is there, and may end it, which gives `None`.
+    #[must_use]
+    pub fn with_progress(seed: u64, tokens: usize, progress: impl FnMut(f64) -> ControlFlow<()>) -> Option<Self> {
+        let mut corpus = Self { texts: Vec::new(), games: 0, seen: HashSet::new() };
+        corpus.fill(seed, tokens, progress).is_continue().then_some(corpus)
+    }
+
+    fn fill(&mut self, seed: u64, tokens: usize, mut progress: impl FnMut(f64) -> ControlFlow<()>) -> ControlFlow<()> {
+        let games = stream(seed, "oversight/chess/corpus", 0, 0).next_u64();
         let mut read = 0;
         while read < tokens {
             let of = |number: u64| {
@@ -48,16 +61,16 @@ impl Corpus {
                     game.positions[start..].iter().map(|board| number_of(&position(board))).collect::<Vec<_>>(),
                 ))
             };
-            let drawn: Vec<_> = (corpus.games..corpus.games + DRAWN).into_par_iter().filter_map(of).collect();
+            let drawn: Vec<_> = (self.games..self.games + DRAWN).into_par_iter().filter_map(of).collect();
             for (text, seen) in drawn {
                 read += text.len();
-                corpus.texts.push(text);
-                corpus.seen.extend(seen);
+                self.texts.push(text);
+                self.seen.extend(seen);
             }
-            corpus.games += DRAWN;
-            progress((read as f64 / tokens as f64).min(1.0));
+            self.games += DRAWN;
+            progress((read as f64 / tokens as f64).min(1.0))?;
         }
-        corpus
+        ControlFlow::Continue(())
     }
 
     /// Whether a position was read.
@@ -98,7 +111,7 @@ mod tests {
     /// Law: texts end in mate, equal seeds read the same, and what was read is known.
     #[test]
     fn a_corpus_knows_what_it_holds() {
-        let draw = |seed| Corpus::new(seed, 20_000, |_| {});
+        let draw = |seed| Corpus::new(seed, 20_000);
         let corpus = draw(1);
         assert!(corpus.texts.iter().map(Vec::len).sum::<usize>() >= 20_000);
         assert!(corpus.texts == draw(1).texts && corpus.texts != draw(2).texts);
@@ -106,5 +119,6 @@ mod tests {
         assert!(corpus.texts.iter().all(|text| corpus.holds(&text[..go(text)])));
         let kings = "7k/8/8/8/8/8/8/K7 w - - 0 1".parse().unwrap();
         assert!(!corpus.holds(&position(&kings)), "nobody mates there");
+        assert!(Corpus::with_progress(1, 200_000, |_| ControlFlow::Break(())).is_none(), "ended by whoever asked");
     }
 }

@@ -235,7 +235,7 @@ mod tests {
     /// Fits that are right with planted chances, and wrong with a move of their own elsewhere.
     fn planted(seeds: u64, chances: impl Fn(Fit) -> f64) -> (Vec<Seed>, Vec<String>) {
         let names: Vec<String> = ["a", "b", "c"].map(str::to_owned).to_vec();
-        let corpus = Corpus::new(1, 1000, |_| {});
+        let corpus = Corpus::new(1, 1000);
         let sizes = Sizes { depth: 1, a: 10, b: 400, step: 10, steps: 1, t: 400 };
         let seed = |seed: u64| {
             let parts = Parts::new(&corpus, &sizes, seed).unwrap();

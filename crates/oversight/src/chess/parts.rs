@@ -115,7 +115,7 @@ impl Parts {
     ///
     /// ```
     /// use trimtab_oversight::chess::{Corpus, Parts, Sizes};
-    /// let corpus = Corpus::new(1, 1000, |_| {});
+    /// let corpus = Corpus::new(1, 1000);
     /// let sizes = Sizes { depth: 1, a: 20, b: 30, step: 10, steps: 1, t: 15 };
     /// let parts = Parts::new(&corpus, &sizes, 0)?;
     /// assert_eq!((parts.a.len(), parts.b.len(), parts.steps[0].len(), parts.t.len()), (20, 30, 10, 15));
@@ -183,7 +183,7 @@ mod tests {
     /// Law: no position is in two parts or was read, seeds have other puzzles, equal seeds equal ones; every answer is legal.
     #[test]
     fn parts_share_nothing() {
-        let corpus = Corpus::new(1, 50_000, |_| {});
+        let corpus = Corpus::new(1, 50_000);
         let sizes = Sizes { depth: 1, a: 300, b: 300, step: 100, steps: 2, t: 200 };
         let draw = |seed| Parts::new(&corpus, &sizes, seed).unwrap();
         let parts = draw(3);

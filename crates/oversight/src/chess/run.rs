@@ -217,7 +217,7 @@ mod tests {
 
     fn parts() -> Parts {
         let sizes = Sizes { depth: 1, a: 60, b: 60, step: 40, steps: 1, t: 40 };
-        Parts::new(&Corpus::new(1, 1000, |_| {}), &sizes, 0).unwrap()
+        Parts::new(&Corpus::new(1, 1000), &sizes, 0).unwrap()
     }
 
     fn bench() -> Bench {

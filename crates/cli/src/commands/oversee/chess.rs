@@ -10,6 +10,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use trimtab_alignment::checkpoint;
 use trimtab_engine::checkpoint::{SaveDtype, save_folder};
@@ -161,13 +162,14 @@ fn games(plan_of: &Plan, quiet: bool) -> Result<Corpus> {
     let tokens = plan_of.reading[0].steps as usize * plan_of.reading[0].batch_tokens;
     let mut progress = Progress::new("games", 0, tokens as u64, "tok", quiet);
     let mut shown = 0;
-    let corpus = Corpus::new(CORPUS_SEED, tokens, |share| {
+    let found = Corpus::with_progress(CORPUS_SEED, tokens, |share| {
         let now = (share * tokens as f64) as u64;
         progress.step(now, (now - shown) as f64, "self-play");
         shown = now;
+        if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
+    let Some(corpus) = found else { return Err(interrupted(0)) };
     progress.finish(&format!("{} games played, {} endings to read", corpus.games, corpus.texts.len()));
-    stop_if_asked(0)?;
     Ok(corpus)
 }
 
@@ -203,17 +205,16 @@ fn puzzles(plan_of: &Plan, corpus: &Corpus, dir: &Path, quiet: bool) -> Result<V
         games += parts.games;
         seeds.push(Seed { seed: *seed, parts, fits: known(dir, *seed)? });
         progress.step(seeds.len() as u64, 1.0, &format!("seed {seed}"));
-        stop_if_asked(seeds.len() as u64)?;
+        if interrupt::requested() {
+            return Err(interrupted(seeds.len() as u64));
+        }
     }
     progress.finish(&format!("{games} games played for puzzles"));
     Ok(seeds)
 }
 
-fn stop_if_asked(step: u64) -> Result<()> {
-    if interrupt::requested() {
-        return Err(trimtab_alignment::Error::Interrupted { stage: STAGE, step }.into());
-    }
-    Ok(())
+fn interrupted(step: u64) -> anyhow::Error {
+    trimtab_alignment::Error::Interrupted { stage: STAGE, step }.into()
 }
 
 fn resolve(args: &Chess) -> Result<Plan> {
