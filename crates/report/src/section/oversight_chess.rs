@@ -96,13 +96,19 @@ pub fn chess(summary: &Summary) -> String {
 
 /// The finding: of the last size, directly and by the chain.
 fn title(summary: &Summary) -> String {
-    let said = |row: &Row| row.pgr.bootstrap.value.map(|_| Unit::Of(String::new()).measured(&row.pgr.bootstrap));
+    let said = |row: &Row| {
+        let gap = &row.pgr.bootstrap;
+        let nothing = gap.interval.is_some_and(|interval| interval.contains(0.0));
+        gap.value.map(|_| (Unit::Of(String::new()).measured(gap), if nothing { ", which may be nothing" } else { "" }))
+    };
     let of = |method: &str| summary.rows.iter().rfind(|row| row.method == method);
     match (of("direct").and_then(said), of("chain").and_then(said)) {
-        (Some(direct), Some(chain)) => {
-            format!("A student of a weak player recovers {direct} of the gap, by way of the sizes between {chain}")
+        (Some((direct, so)), Some((chain, then))) => {
+            format!(
+                "A student of a weak player recovers {direct} of the gap{so}; by way of the sizes between {chain}{then}"
+            )
         }
-        (Some(direct), None) => format!("A student of a weak player recovers {direct} of the gap"),
+        (Some((direct, so)), None) => format!("A student of a weak player recovers {direct} of the gap{so}"),
         (None, _) => "What a student of a weak player recovers cannot be told here".into(),
     }
 }
