@@ -29,3 +29,8 @@ impl<P, F> Seed<P, F> {
         Ok(())
     }
 }
+
+/// What the fit of this name came to in every seed; none where a seed lacks it.
+pub(crate) fn of_every<'a, P, F>(seeds: &'a [Seed<P, F>], name: &str) -> Option<Vec<&'a F>> {
+    seeds.iter().map(|seed| seed.fits.get(name)).collect()
+}

@@ -11,6 +11,7 @@ use super::parts::{Parts, Puzzles};
 use super::plan::Fit;
 use super::run::Fitted;
 use super::tokens::Said;
+use crate::seed::of_every;
 use crate::{Error, Pgr, Rule, Scored, TestSet, Transfer, Trial, pgr, transfer};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -122,6 +123,9 @@ impl<'a> Figures<'a> {
         let tests: Vec<_> = seeds.iter().map(test).collect::<Result<_, _>>()?;
         for seed in seeds {
             seed.whole(seed.parts.t.len(), |fit: &Fitted| vec![fit.test.len()])?;
+            seed.whole(elsewhere.len(), |fit: &Fitted| vec![fit.elsewhere.len()])?;
+            let labels = |fit: &Fitted| Some(fit.labels.len()).filter(|n| *n > 0).into_iter().collect();
+            seed.whole(seed.parts.b.len(), labels)?;
         }
         let baselines = baselines(seeds, &tests, how.level);
         Ok(Self { seeds, names, depth, elsewhere, tests, rule, how, baselines })
@@ -129,8 +133,7 @@ impl<'a> Figures<'a> {
 
     /// Of every seed what `fit` came to; none where a seed lacks it.
     fn of(&self, fit: Fit) -> Option<Vec<&'a Fitted>> {
-        let name = fit.name(self.names);
-        self.seeds.iter().map(|seed| seed.fits.get(&name)).collect()
+        of_every(self.seeds, &fit.name(self.names))
     }
 
     fn scored(&self, place: usize, fitted: &Fitted) -> Scored<Said> {
@@ -295,10 +298,21 @@ mod tests {
     fn what_is_not_there_is_not_made_up() {
         let (mut seeds, names) = planted(1, |_| 0.5);
         seeds[0].fits.remove("ceiling-b");
+        seeds[0].fits.values_mut().for_each(|fit| fit.elsewhere.clear());
         let figures = Figures::new(&seeds, &names, 1, &[], Rule::default(), Bootstrap::default()).unwrap();
         let summary = figures.summary();
         assert!(summary.rows.iter().all(|row| row.student == "c" && row.pgr.withheld.is_some()));
         assert!(summary.models[0].elsewhere.reason.as_ref().unwrap().contains("no puzzles"));
+        // Moves on other puzzles, from elsewhere or of half B, are refused by name.
+        let refused = |seeds: &[Seed], elsewhere: &[Vec<Said>]| {
+            let figures = Figures::new(seeds, &names, 1, elsewhere, Rule::default(), Bootstrap::default());
+            figures.err().map(|e| e.to_string()).unwrap_or_default()
+        };
+        assert!(refused(&seeds, &[vec![[1, 2]]]).contains("0 items of 1"));
+        let labels = seeds[0].fits.get_mut("weak").unwrap().labels.pop().unwrap();
+        assert!(refused(&seeds, &[]).contains("399 items of 400"));
+        seeds[0].fits.get_mut("weak").unwrap().labels.push(labels);
+        assert_eq!(refused(&seeds, &[]), "");
         // A fit of other items is refused by name, and does not end the program.
         seeds[0].fits.get_mut("weak").unwrap().test.pop();
         let error = Figures::new(&seeds, &names, 1, &[], Rule::default(), Bootstrap::default()).unwrap_err();

@@ -13,6 +13,7 @@ use super::plan::{Fit, Method, plan};
 use super::press::{Pressed, Selector, Table};
 use super::run::Fitted;
 use crate::length_rule::LengthRule;
+use crate::seed::of_every;
 use crate::{Error, Pgr, Rule, Scored, TestSet, Transfer, Trial, WeakJob, WeakScore, pgr, transfer};
 use serde::{Deserialize, Serialize};
 use trimtab_run::stream;
@@ -148,8 +149,7 @@ impl<'a> Figures<'a> {
 
     /// Of every seed what `fit` came to; none where a seed lacks it.
     fn of(&self, fit: &Fit) -> Option<Vec<&'a Fitted>> {
-        let name = fit.name();
-        self.seeds.iter().map(|seed| seed.fits.get(&name)).collect()
+        of_every(self.seeds, &fit.name())
     }
 
     fn over_seeds(&self, of: impl Fn(usize) -> f64) -> Measured {

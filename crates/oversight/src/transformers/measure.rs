@@ -12,6 +12,7 @@ use super::plan::{Fit, Method, control_size};
 use super::run::{Fitted, Reading};
 use crate::length_rule::LengthRule;
 use crate::naive_bayes::features;
+use crate::seed::of_every;
 use crate::{Error, Labels, Pgr, Rule, Scored, StudentJob, TestSet, Transfer, Trial, Weak, WeakJob, pgr, transfer};
 use serde::{Deserialize, Serialize};
 use trimtab_stats::{Bootstrap, Items as Drawn, Measured, brier, expected_calibration_error, mean_t, median};
@@ -170,8 +171,7 @@ impl<'a> Figures<'a> {
 
     /// Of every seed what `fit` came to; none where a seed lacks it.
     fn of(&self, fit: &Fit) -> Option<Vec<&'a Fitted>> {
-        let name = fit.name(self.names);
-        self.seeds.iter().map(|seed| seed.fits.get(&name)).collect()
+        of_every(self.seeds, &fit.name(self.names))
     }
 
     fn accuracy(&self, fit: &Fit) -> Measured {
