@@ -7,7 +7,7 @@
 //! 3. While a block is multiplied, the memory behind it is fetched, in order.
 
 use super::gemm::{AHEAD, MAX_DEPTH, PRIVATE, SHARED, claim, fork, with_buffer};
-use super::simd::{FOLD, Kernels, Lanes, Pack, Tile};
+use super::simd::{FOLD, Kernels, Lanes, Pack, Panel, Run, Tile};
 use std::sync::atomic::AtomicUsize;
 
 /// Rows of x per pass over the weights: more would not stay in cache.
@@ -121,12 +121,11 @@ impl Work<'_> {
         });
     }
 
-    /// What group `g` fetches while it is multiplied: its share of the lines of one stretch. Packing will ask for all of
+    /// What group `g` fetches while it is multiplied: two columns of lines of one stretch. Packing will ask for all of
     /// them when it comes to that stretch; spread over the time before, they hold it up less.
-    fn lines_ahead(&self, stretch: *const f32, g: usize) -> [*const f32; FOLD / 2] {
-        const LINES: usize = FOLD / 16;
-        let row = |i: usize| g * (FOLD / 2 / LINES) + i / LINES;
-        std::array::from_fn(|i| stretch.wrapping_add(row(i) * self.k + i % LINES * 16))
+    fn lines_ahead(&self, stretch: *const f32, g: usize) -> [Run; 2] {
+        let column = |c: usize| Run { ptr: stretch.wrapping_add(16 * c), apart: self.k, lines: self.kernels.tile_cols };
+        [column(2 * g), column(2 * g + 1)].map(|run| if 2 * g < FOLD / 16 { run } else { Run::NOTHING })
     }
 
     /// All rows of x with up to a tile's width of weight rows, from `row` on.
@@ -159,7 +158,7 @@ impl Work<'_> {
                         let rows = self.group(g);
                         (self.kernels.tile)(&Tile {
                             depth: len,
-                            a: self.packed.add((g * self.k + p) * a_stride),
+                            a: Panel { ptr: self.packed.add((g * self.k + p) * a_stride), row: 1 },
                             b: panel,
                             c: sums.as_mut_ptr().add(rows.start * width),
                             c_stride: width,
@@ -167,8 +166,8 @@ impl Work<'_> {
                             cols: width,
                             alpha: 1.0,
                             beta: if p == depth { 0.0 } else { 1.0 },
-                            prefetch: &self.lines_ahead(w.wrapping_add(cols * self.k + p + FOLD), g)[..len / 2],
-                            to_write: 0,
+                            fetch_c: false,
+                            fetch: self.lines_ahead(w.wrapping_add(cols * self.k + p + FOLD), g),
                         });
                     }
                 }

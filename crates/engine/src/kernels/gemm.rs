@@ -2,10 +2,11 @@
 //!
 //! C = alpha · A · B + beta · C in the manner of Goto and van de Geijn 2008 and BLIS, with these differences:
 //! 1. One operand (the smaller) is packed once, by all threads together, and shared; the other is packed in pieces by
-//!    the thread that multiplies the piece. Nothing is packed twice.
+//!    the thread that multiplies the piece. Nothing is packed twice, and rows of A whose depth is contiguous are not
+//!    packed at all where tiles can read them as they lie.
 //! 2. Threads claim work through counters inside one fork-join, so a call costs one rayon region.
-//! 3. Lines are fetched ahead one by one between the multiply-adds of a tile: its corner of C (to be written, which
-//!    spares the wait for the core that wrote it last), the next shared panel, and the source of the next packing.
+//! 3. Lines are fetched ahead: before a tile its corner of C (to be written, which spares the wait for the core that
+//!    wrote it last), and one by one between its multiply-adds the next shared panel and the source of the next piece.
 //! 4. Blocks of the summed dimension have one fixed length and elements are summed in order, so that an element's value
 //!    depends neither on its place in C nor on the size of C, the number of threads, or their timing; and zeros behind
 //!    the last term change nothing.
@@ -13,7 +14,7 @@
 //! K. Goto and R. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34(3), 2008;
 //! F. van Zee and R. van de Geijn, "BLIS: a framework for rapidly instantiating BLAS functionality", ACM TOMS 41(3), 2015.
 
-use super::simd::{FOLD, Kernels, Lanes, Pack, Tile};
+use super::simd::{FOLD, Kernels, Lanes, Pack, Panel, Run, Tile};
 use std::cell::Cell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -116,6 +117,8 @@ struct Plan {
     round: usize,
     shared_panels: usize,
     private_panels: usize,
+    /// The private operand is rows of A whose depth is contiguous, and tiles read them where they lie.
+    rows_as_they_lie: bool,
     /// Strides of panels and lanes per panel.
     shared_stride: usize,
     private_stride: usize,
@@ -150,6 +153,7 @@ impl Plan {
             round,
             shared_panels,
             private_panels,
+            rows_as_they_lie: share_b && kernels.rows_as_they_lie && p.a.depth_stride == 1 && p.a.lane_stride > 1,
             shared_stride,
             private_stride,
             piece,
@@ -279,83 +283,75 @@ impl Job<'_> {
         let Plan { p, share_b, depth, shared_panels, shared_stride, private_stride, .. } = *self.plan;
         let (rows, cols) = (self.kernels.tile_rows, self.kernels.tile_cols);
         let (src, width, total) = if share_b { (p.a, rows, p.m) } else { (p.b, cols, p.n) };
-        let mut list = [std::ptr::null(); MAX_DEPTH / 2 + 8];
         for start in (from..to).step_by(depth) {
             let len = depth.min(to - start);
             let lanes = |piece: &Piece| (piece.count * width).min(total - piece.first * width);
-            // SAFETY: the private buffer holds a piece; sizes are those of the plan.
-            unsafe {
-                (self.kernels.pack)(&Pack {
-                    src: src.at(piece.first * width, start),
-                    lanes: lanes(piece),
-                    depth: len,
-                    width,
-                    stride: private_stride,
-                    dst: private,
-                    panel: panel_len(len, private_stride),
-                    ahead: AHEAD,
-                });
+            let unpacked = self.plan.rows_as_they_lie.then(|| src.wrapping_at(piece.first * width, start));
+            if unpacked.is_none() {
+                // SAFETY: the private buffer holds a piece; sizes are those of the plan.
+                unsafe {
+                    (self.kernels.pack)(&Pack {
+                        src: src.at(piece.first * width, start),
+                        lanes: lanes(piece),
+                        depth: len,
+                        width,
+                        stride: private_stride,
+                        dst: private,
+                        panel: panel_len(len, private_stride),
+                        ahead: AHEAD,
+                    });
+                }
             }
             let tiles = piece.shared.len() * piece.count;
-            // A list for a few steps costs more than it spares, and so short a sum is mostly one of small matrices in cache.
+            // So short a sum is mostly one of small matrices in cache.
             let fetches = len >= FOLD;
-            let mut source = if start + len < to {
+            let mut source = if !fetches {
+                Fetch::nothing()
+            } else if start + len < to {
                 Fetch::new(src, piece.first * width, lanes(piece), start + len, depth.min(to - start - len), tiles)
             } else if let Some(next) = next {
                 Fetch::new(src, next.first * width, lanes(next), from, depth.min(to - from), tiles)
             } else {
                 Fetch::nothing()
             };
+            let shared_lines = if fetches { (len * shared_stride / 16).div_ceil(piece.count) } else { 0 };
             for s in piece.shared.clone() {
+                let shared = self.shared.wrapping_add(
+                    (start - from) / depth * shared_panels * panel_len(depth, shared_stride)
+                        + s * panel_len(len, shared_stride),
+                );
                 for i in 0..piece.count {
-                    let shared = self.shared.wrapping_add(
-                        (start - from) / depth * shared_panels * panel_len(depth, shared_stride)
-                            + s * panel_len(len, shared_stride),
-                    );
                     let panel = piece.first + i;
                     let (row, col) = if share_b { (panel * rows, s * cols) } else { (s * rows, panel * cols) };
-                    let (height, breadth) = (rows.min(p.m - row), cols.min(p.n - col));
-                    let c = p.c.wrapping_add(row * p.c_stride + col);
-                    // This tile's corner of C comes first, then its share of the next shared panel, then of the source.
-                    let mut fetched = 0;
-                    for i in 0..if fetches { height } else { 0 } {
-                        let row = c.wrapping_add(i * p.c_stride);
-                        let end = row.wrapping_add(breadth);
-                        let mut line = row.wrapping_byte_sub(row as usize % 64);
-                        while line < end && fetched < len / 2 {
-                            list[fetched] = line;
-                            line = line.wrapping_add(16);
-                            fetched += 1;
-                        }
-                    }
-                    let to_write = fetched;
-                    if fetches && s + 1 < piece.shared.end {
-                        let lines = (len * shared_stride / 16).div_ceil(piece.count).min(len / 2 - fetched);
-                        let next = shared.wrapping_add(panel_len(len, shared_stride) + i * lines * 16);
-                        for (l, slot) in list[fetched..fetched + lines].iter_mut().enumerate() {
-                            *slot = next.wrapping_add(16 * l).cast_const();
-                        }
-                        fetched += lines;
-                    }
-                    if fetches {
-                        fetched += source.take(&mut list[fetched..len / 2]);
-                    }
-                    let private = private.wrapping_add(i * panel_len(len, private_stride));
-                    let (a, b) = if share_b { (private, shared) } else { (shared, private) };
-                    // SAFETY: both panels are packed, and this thread claimed these rows or columns of C.
+                    let next = if s + 1 < piece.shared.end {
+                        let ptr = shared.wrapping_add(panel_len(len, shared_stride) + i * shared_lines * 16);
+                        Run { ptr, apart: 16, lines: shared_lines }
+                    } else {
+                        Run::NOTHING
+                    };
+                    let private = match unpacked {
+                        Some(src) => Panel { ptr: src.wrapping_at(i * width, 0).ptr, row: src.lane_stride },
+                        None => Panel { ptr: private.wrapping_add(i * panel_len(len, private_stride)), row: 1 },
+                    };
+                    let (a, b) = if share_b {
+                        (private, shared.cast_const())
+                    } else {
+                        (Panel { ptr: shared, row: 1 }, private.ptr)
+                    };
+                    // SAFETY: both panels are there, and this thread claimed these rows or columns of C.
                     unsafe {
                         (self.kernels.tile)(&Tile {
                             depth: len,
                             a,
                             b,
-                            c,
+                            c: p.c.wrapping_add(row * p.c_stride + col),
                             c_stride: p.c_stride,
-                            rows: height,
-                            cols: breadth,
+                            rows: rows.min(p.m - row),
+                            cols: cols.min(p.n - col),
                             alpha: p.alpha,
                             beta: if start == 0 { p.beta } else { 1.0 },
-                            prefetch: &list[..fetched],
-                            to_write,
+                            fetch_c: fetches,
+                            fetch: [next, source.take()],
                         });
                     }
                 }
@@ -384,21 +380,21 @@ impl Piece {
     }
 }
 
-/// The cache lines of a block that will be packed next, handed out tile by tile.
+/// The cache lines of a block that will be read next, handed out tile by tile: column after column of lines, since those of a
+/// column are equally far apart.
 struct Fetch {
-    base: *const f32,
-    /// Contiguous runs: how far apart, how many lines each, how many.
+    next: *const f32,
     apart: usize,
-    lines: usize,
-    runs: usize,
-    /// Next line to hand out, and lines per tile.
-    next: usize,
+    /// Lines left in this column, lines of a column, columns left behind it, lines for a tile.
+    left: usize,
+    column: usize,
+    columns: usize,
     quota: usize,
 }
 
 impl Fetch {
     fn nothing() -> Self {
-        Fetch { base: std::ptr::null(), apart: 0, lines: 1, runs: 0, next: 0, quota: 0 }
+        Fetch { next: std::ptr::null(), apart: 0, left: 0, column: 0, columns: 0, quota: 0 }
     }
 
     fn new(src: Lanes, lane: usize, lanes: usize, step: usize, steps: usize, tiles: usize) -> Self {
@@ -409,24 +405,29 @@ impl Fetch {
         } else {
             return Fetch::nothing();
         };
-        let base = src.ptr.wrapping_add(lane * src.lane_stride + step * src.depth_stride);
-        let lines = length.div_ceil(16) + 1;
-        Fetch { base, apart, lines, runs, next: 0, quota: (lines * runs).div_ceil(tiles) }
+        let next = src.wrapping_at(lane, step).ptr;
+        // One run after another without a gap is one column.
+        let (apart, column, columns) = if apart == length {
+            (16, (length * runs).div_ceil(16), 1)
+        } else {
+            (apart, runs, length.div_ceil(16) + 1)
+        };
+        // A tile's share lies in one column.
+        let quota = column.div_ceil((tiles / columns).max(1));
+        Fetch { next, apart, left: column, column, columns: columns - 1, quota }
     }
 
-    /// Fills `list` with this tile's share; returns its length.
-    fn take(&mut self, list: &mut [*const f32]) -> usize {
-        let count = self.quota.min(list.len()).min(self.lines * self.runs - self.next);
-        let (mut run, mut line) = (self.next / self.lines, self.next % self.lines);
-        for slot in &mut list[..count] {
-            *slot = self.base.wrapping_add(run * self.apart + line * 16);
-            line += 1;
-            if line == self.lines {
-                (run, line) = (run + 1, 0);
-            }
+    /// This tile's share.
+    fn take(&mut self) -> Run {
+        let run = Run { ptr: self.next, apart: self.apart, lines: self.quota.min(self.left) };
+        self.left -= run.lines;
+        self.next = self.next.wrapping_add(run.lines * self.apart);
+        if self.left == 0 && self.columns > 0 {
+            self.columns -= 1;
+            self.left = self.column;
+            self.next = self.next.wrapping_sub(self.column * self.apart).wrapping_add(16);
         }
-        self.next += count;
-        count
+        run
     }
 }
 

@@ -13,10 +13,10 @@ mod x86;
 pub(super) const FOLD: usize = 96;
 
 /// One register tile: `c[i][j] = alpha * sum_p a[p][i] * b[p][j] + beta * c[i][j]` for i < rows, j < cols.
-pub(super) struct Tile<'a> {
+pub(super) struct Tile {
     pub depth: usize,
-    /// Packed panel of A, `tile_rows` lanes at a stride of `a_stride`.
-    pub a: *const f32,
+    /// Panel of A.
+    pub a: Panel,
     /// Packed panel of B, `tile_cols` lanes at the same stride.
     pub b: *const f32,
     pub c: *mut f32,
@@ -26,11 +26,39 @@ pub(super) struct Tile<'a> {
     pub alpha: f32,
     /// 0 overwrites `c` without reading it.
     pub beta: f32,
-    /// Addresses to bring into the second-level cache meanwhile, at most one for two steps of depth. They need not be
-    /// valid: a prefetch never faults.
-    pub prefetch: &'a [*const f32],
-    /// How many of them, at the front, will be written.
-    pub to_write: usize,
+    /// Whether the lines of `c` are asked for before the sum begins.
+    pub fetch_c: bool,
+    /// What to bring into the second-level cache meanwhile: the first lines, one for two steps of depth.
+    pub fetch: [Run; 2],
+}
+
+impl Tile {
+    /// How many lines of `fetch` one for two steps of depth are.
+    fn lines(&self) -> usize {
+        (self.fetch[0].lines + self.fetch[1].lines).min(self.depth / 2)
+    }
+}
+
+/// A panel of A: packed, with `tile_rows` lanes side by side at a stride of `a_stride`, or rows of a matrix as they lie, each with its
+/// depth contiguous.
+#[derive(Clone, Copy)]
+pub(super) struct Panel {
+    pub ptr: *const f32,
+    /// From one row to the next: 1 where it is packed.
+    pub row: usize,
+}
+
+/// Addresses a fixed distance apart. They need not be valid: a prefetch never faults.
+#[derive(Clone, Copy)]
+pub(super) struct Run {
+    pub ptr: *const f32,
+    /// In values.
+    pub apart: usize,
+    pub lines: usize,
+}
+
+impl Run {
+    pub const NOTHING: Run = Run { ptr: std::ptr::null(), apart: 0, lines: 0 };
 }
 
 /// Lanes of a matrix that lies anywhere: element (lane i, depth p) at `ptr + i * lane_stride + p * depth_stride`.
@@ -49,6 +77,11 @@ impl Lanes {
     pub unsafe fn at(self, lane: usize, depth: usize) -> Self {
         // SAFETY: the caller's promise.
         Lanes { ptr: unsafe { self.ptr.add(lane * self.lane_stride + depth * self.depth_stride) }, ..self }
+    }
+
+    /// [`Lanes::at`], of an element that need not be there as long as it is not read.
+    pub fn wrapping_at(self, lane: usize, depth: usize) -> Self {
+        Lanes { ptr: self.ptr.wrapping_add(lane * self.lane_stride + depth * self.depth_stride), ..self }
     }
 }
 
@@ -78,6 +111,8 @@ pub(super) struct Kernels {
     pub a_stride: usize,
     /// Columns of the register tile, and stride of a packed panel of B.
     pub tile_cols: usize,
+    /// Whether the tile reads rows of A where they lie; else all panels are packed.
+    pub rows_as_they_lie: bool,
     /// Packs a block of A or B to panels.
     pub pack: unsafe fn(&Pack),
     pub tile: unsafe fn(&Tile),
@@ -113,8 +148,15 @@ pub(super) fn available() -> Vec<&'static Kernels> {
     all
 }
 
-pub(super) static PORTABLE: Kernels =
-    Kernels { name: "portable", tile_rows: 4, a_stride: 4, tile_cols: 8, pack: pack_portable, tile: tile_portable };
+pub(super) static PORTABLE: Kernels = Kernels {
+    name: "portable",
+    tile_rows: 4,
+    a_stride: 4,
+    tile_cols: 8,
+    rows_as_they_lie: false,
+    pack: pack_portable,
+    tile: tile_portable,
+};
 
 /// # Safety
 /// `src` and `dst` hold the block as the fields say.
@@ -141,7 +183,7 @@ unsafe fn tile_portable(t: &Tile) {
         let mut acc = [[0.0f32; 8]; 4];
         for p in start..t.depth.min(start + FOLD) {
             // SAFETY: panels hold 4 and 8 values per step.
-            let (a, b) = unsafe { (&*t.a.add(p * 4).cast::<[f32; 4]>(), &*t.b.add(p * 8).cast::<[f32; 8]>()) };
+            let (a, b) = unsafe { (&*t.a.ptr.add(p * 4).cast::<[f32; 4]>(), &*t.b.add(p * 8).cast::<[f32; 8]>()) };
             for i in 0..4 {
                 for j in 0..8 {
                     acc[i][j] += a[i] * b[j];

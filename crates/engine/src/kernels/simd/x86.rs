@@ -1,6 +1,6 @@
 //! The kernels of AVX-512 and of AVX2 with FMA.
 
-use super::{FOLD, Kernels, Pack, Tile, pack_portable};
+use super::{FOLD, Kernels, Pack, Run, Tile, pack_portable};
 use std::arch::x86_64::{
     __m256, __m256i, __m512, __mmask16, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_broadcast_ss,
     _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_mul_ps,
@@ -11,10 +11,24 @@ use std::arch::x86_64::{
     _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
-pub static AVX512: Kernels =
-    Kernels { name: "avx512", tile_rows: 14, a_stride: 16, tile_cols: 32, pack: pack_avx512, tile: tile_avx512 };
-pub static AVX2: Kernels =
-    Kernels { name: "avx2", tile_rows: 6, a_stride: 8, tile_cols: 16, pack: pack_avx2, tile: tile_avx2 };
+pub static AVX512: Kernels = Kernels {
+    name: "avx512",
+    tile_rows: 14,
+    a_stride: 16,
+    tile_cols: 32,
+    rows_as_they_lie: false,
+    pack: pack_avx512,
+    tile: tile_avx512,
+};
+pub static AVX2: Kernels = Kernels {
+    name: "avx2",
+    tile_rows: 6,
+    a_stride: 8,
+    tile_cols: 16,
+    rows_as_they_lie: true,
+    pack: pack_avx2,
+    tile: tile_avx2,
+};
 
 /// Steps of depth by which packing fetches ahead of its reads.
 const AHEAD: usize = 8;
@@ -25,6 +39,30 @@ const AHEAD: usize = 8;
 fn fetch_to_write(address: *const f32) {
     // SAFETY: a hint that reads and changes nothing; processors with AVX2 have it.
     unsafe { std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags)) }
+}
+
+/// Asks for the lines of a tile's corner of C.
+#[inline]
+fn fetch_corner(t: &Tile) {
+    for i in 0..if t.fetch_c { t.rows } else { 0 } {
+        let row = t.c.wrapping_add(i * t.c_stride);
+        for col in (0..t.cols).step_by(16) {
+            fetch_to_write(row.wrapping_add(col));
+        }
+        fetch_to_write(row.wrapping_add(t.cols - 1));
+    }
+}
+
+/// Brings the next line into the second-level cache; behind the last of `first` come those of `second`.
+#[inline]
+fn fetch_next(first: &mut Run, second: Run) {
+    if first.lines == 0 {
+        *first = second;
+    }
+    // SAFETY: a hint that never faults; every x86-64 processor has it.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(first.ptr.cast()) };
+    first.ptr = first.ptr.wrapping_add(first.apart);
+    first.lines = first.lines.wrapping_sub(1);
 }
 
 /// Mask of the first `count` of 16 lanes.
@@ -349,24 +387,22 @@ unsafe fn step512<const ROWS: usize, const NV: usize>(acc: &mut [[__m512; NV]; R
 unsafe fn tile512<const ROWS: usize, const NV: usize>(t: &Tile) {
     // SAFETY: the panels hold 16 and 32 values per step; masks keep C's accesses within its rows and columns.
     unsafe {
+        fetch_corner(t);
         let mut sum = [[_mm512_setzero_ps(); NV]; ROWS];
-        let (mut a, mut b) = (t.a, t.b);
+        let (mut a, mut b) = (t.a.ptr, t.b);
+        let (lines, mut run) = (t.lines(), t.fetch[0]);
         for start in (0..t.depth).step_by(FOLD) {
             let mut acc = [[_mm512_setzero_ps(); NV]; ROWS];
             let end = t.depth.min(start + FOLD);
-            let fetches = start / 2..t.prefetch.len().min(end / 2).max(start / 2);
-            for i in fetches.clone() {
-                if i < t.to_write {
-                    fetch_to_write(t.prefetch[i]);
-                } else {
-                    _mm_prefetch::<_MM_HINT_T1>(t.prefetch[i].cast());
-                }
+            let fetches = lines.min(end / 2).saturating_sub(start / 2);
+            for _ in 0..fetches {
+                fetch_next(&mut run, t.fetch[1]);
                 step512(&mut acc, a, b);
                 step512(&mut acc, a.add(16), b.add(32));
                 a = a.add(32);
                 b = b.add(64);
             }
-            for _ in start + 2 * fetches.len()..end {
+            for _ in start + 2 * fetches..end {
                 step512(&mut acc, a, b);
                 a = a.add(16);
                 b = b.add(32);
@@ -399,39 +435,51 @@ unsafe fn tile512<const ROWS: usize, const NV: usize>(t: &Tile) {
 /// As the portable one, on a processor with AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
 unsafe fn tile_avx2(t: &Tile) {
-    // SAFETY: the caller's promise, with the constant equal to the number of rows.
+    // SAFETY: the caller's promise, with the constant equal to the number of rows, or above it where the panel is packed.
     unsafe {
-        if t.cols > 8 {
-            match t.rows {
-                1 => tile256::<1, 2>(t),
-                2 => tile256::<2, 2>(t),
-                3 => tile256::<3, 2>(t),
-                4 => tile256::<4, 2>(t),
-                5 => tile256::<5, 2>(t),
-                _ => tile256::<6, 2>(t),
-            }
-        } else {
-            match t.rows {
-                1..=2 => tile256::<2, 1>(t),
-                3..=4 => tile256::<4, 1>(t),
-                _ => tile256::<6, 1>(t),
-            }
+        match (t.a.row == 1, t.cols > 8, t.rows) {
+            (true, true, 1) => tile256::<1, 2, true>(t),
+            (true, true, 2) => tile256::<2, 2, true>(t),
+            (true, true, 3) => tile256::<3, 2, true>(t),
+            (true, true, 4) => tile256::<4, 2, true>(t),
+            (true, true, 5) => tile256::<5, 2, true>(t),
+            (true, true, _) => tile256::<6, 2, true>(t),
+            (true, false, 1..=2) => tile256::<2, 1, true>(t),
+            (true, false, 3..=4) => tile256::<4, 1, true>(t),
+            (true, false, _) => tile256::<6, 1, true>(t),
+            (false, true, 1) => tile256::<1, 2, false>(t),
+            (false, true, 2) => tile256::<2, 2, false>(t),
+            (false, true, 3) => tile256::<3, 2, false>(t),
+            (false, true, 4) => tile256::<4, 2, false>(t),
+            (false, true, 5) => tile256::<5, 2, false>(t),
+            (false, true, _) => tile256::<6, 2, false>(t),
+            (false, false, 1) => tile256::<1, 1, false>(t),
+            (false, false, 2) => tile256::<2, 1, false>(t),
+            (false, false, 3) => tile256::<3, 1, false>(t),
+            (false, false, 4) => tile256::<4, 1, false>(t),
+            (false, false, 5) => tile256::<5, 1, false>(t),
+            (false, false, _) => tile256::<6, 1, false>(t),
         }
     }
 }
 
-/// Adds one step of depth to the tile.
+/// Adds one step of depth to the tile; the rows' values lie `row` apart.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn step256<const ROWS: usize, const NV: usize>(acc: &mut [[__m256; NV]; ROWS], a: *const f32, b: *const f32) {
-    // SAFETY: the panels hold 8 and 16 values here.
+unsafe fn step256<const ROWS: usize, const NV: usize>(
+    acc: &mut [[__m256; NV]; ROWS],
+    a: *const f32,
+    row: usize,
+    b: *const f32,
+) {
+    // SAFETY: the panels hold ROWS and 16 values here.
     unsafe {
         let mut bv = [_mm256_setzero_ps(); NV];
         for v in 0..NV {
             bv[v] = _mm256_loadu_ps(b.add(8 * v));
         }
         for i in 0..ROWS {
-            let ai = _mm256_broadcast_ss(&*a.add(i));
+            let ai = _mm256_broadcast_ss(&*a.add(i * row));
             for v in 0..NV {
                 acc[i][v] = _mm256_fmadd_ps(ai, bv[v], acc[i][v]);
             }
@@ -439,38 +487,37 @@ unsafe fn step256<const ROWS: usize, const NV: usize>(acc: &mut [[__m256; NV]; R
     }
 }
 
-/// ROWS rows (t.rows of them are stored) by NV vectors of columns.
+/// ROWS rows (t.rows of them are stored) by NV vectors of columns, of a panel that is packed or of rows as they lie.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn tile256<const ROWS: usize, const NV: usize>(t: &Tile) {
-    // SAFETY: the panels hold 8 and 16 values per step; masks keep C's accesses within its rows and columns.
+unsafe fn tile256<const ROWS: usize, const NV: usize, const PACKED: bool>(t: &Tile) {
+    // SAFETY: the panels hold ROWS and 16 values per step; masks keep C's accesses within its rows and columns.
     unsafe {
+        fetch_corner(t);
+        let (row, step) = if PACKED { (1, 8) } else { (t.a.row, 1) };
         let mut sum = [[_mm256_setzero_ps(); NV]; ROWS];
-        let (mut a, mut b) = (t.a, t.b);
+        let (mut a, mut b) = (t.a.ptr, t.b);
+        let (lines, mut run) = (t.lines(), t.fetch[0]);
         for start in (0..t.depth).step_by(FOLD) {
             let mut acc = [[_mm256_setzero_ps(); NV]; ROWS];
             let end = t.depth.min(start + FOLD);
-            let fetches = start / 2..t.prefetch.len().min(end / 2).max(start / 2);
-            for i in fetches.clone() {
-                if i < t.to_write {
-                    fetch_to_write(t.prefetch[i]);
-                } else {
-                    _mm_prefetch::<_MM_HINT_T1>(t.prefetch[i].cast());
-                }
-                step256(&mut acc, a, b);
-                step256(&mut acc, a.add(8), b.add(16));
-                a = a.add(16);
+            let fetches = lines.min(end / 2).saturating_sub(start / 2);
+            for _ in 0..fetches {
+                fetch_next(&mut run, t.fetch[1]);
+                step256(&mut acc, a, row, b);
+                step256(&mut acc, a.add(step), row, b.add(16));
+                a = a.add(2 * step);
                 b = b.add(32);
             }
-            let left = end - start - 2 * fetches.len();
+            let left = end - start - 2 * fetches;
             for _ in 0..left / 2 {
-                step256(&mut acc, a, b);
-                step256(&mut acc, a.add(8), b.add(16));
-                a = a.add(16);
+                step256(&mut acc, a, row, b);
+                step256(&mut acc, a.add(step), row, b.add(16));
+                a = a.add(2 * step);
                 b = b.add(32);
             }
             if left % 2 == 1 {
-                step256(&mut acc, a, b);
-                a = a.add(8);
+                step256(&mut acc, a, row, b);
+                a = a.add(step);
                 b = b.add(16);
             }
             for i in 0..ROWS {
