@@ -4,7 +4,7 @@
 //! 1. The model starts from the SFT checkpoint of the run, with LoRA by default, and a head N(0, 1/√(d+1)) as in
 //!    "N+ implementation details" (arXiv:2403.17031).
 //! 2. All pairs of a prompt are one element of the batch, weighted 1/C(K,2), and its K answers share one pass over the
-//!    prompt (the paper batches all pairs too, with K passes). Ties count as half a win each way.
+//!    prompt and over what they begin with alike (the paper batches all pairs too, with K passes). Ties count as half a win each way.
 //! 3. The score is read at the answer's last token, its end token where it has one.
 //! 4. The labels may be those of the crowd instead of each person's ([`crate::labels`]); held-out figures are always of what
 //!    people said, and, where gold is known, of gold on the same prompts.
@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 use trimtab_engine::DropoutSeed;
-use trimtab_engine::batch::PackedBatch;
+use trimtab_engine::batch::{PackedBatch, Place};
 use trimtab_engine::checkpoint as files;
 use trimtab_engine::forward::{Pass, Trace};
 use trimtab_engine::model::Model;
@@ -185,8 +185,7 @@ fn pack(ranked: &[&Ranked]) -> (PackedBatch, Vec<usize>) {
     let mut rows = Vec::new();
     for r in ranked {
         let answers: Vec<&[u32]> = r.answers.iter().map(Vec::as_slice).collect();
-        let (_, ranges) = batch.push_shared(&r.prompt, &answers);
-        rows.extend(ranges.into_iter().map(|range| range.end - 1));
+        rows.extend(batch.push_answers(&r.prompt, &answers).iter().filter_map(Place::last));
     }
     (batch, rows)
 }

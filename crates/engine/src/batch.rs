@@ -58,6 +58,38 @@ pub enum InputError {
     },
 }
 
+/// Where an answer's tokens stand in a batch: those that it has in common with the answer whose tokens are there, then its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    prompt: Range<usize>,
+    common: Range<usize>,
+    own: Range<usize>,
+}
+
+impl Place {
+    /// The rows of the prompt that it answers.
+    pub fn prompt(&self) -> Range<usize> {
+        self.prompt.clone()
+    }
+
+    /// The rows of the answer's tokens, in order.
+    pub fn tokens(&self) -> impl DoubleEndedIterator<Item = usize> + use<> {
+        self.common.clone().chain(self.own.clone())
+    }
+
+    /// The row of the answer's last token, or the prompt's last where it has none; `None` where that has none either.
+    pub fn last(&self) -> Option<usize> {
+        self.tokens().next_back().or_else(|| self.prompt.clone().next_back())
+    }
+
+    /// The rows that predict the answer's tokens: see [`PackedBatch::predictions`].
+    pub fn predictions(&self) -> impl Iterator<Item = usize> + use<> {
+        let n = self.common.len() + self.own.len();
+        let first = self.prompt.clone().next_back().filter(|_| n > 0);
+        first.into_iter().chain(self.tokens().take(n.saturating_sub(1)))
+    }
+}
+
 /// Sequences laid end to end. Positions restart with each sequence; an answer's go on from its prompt's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PackedBatch {
@@ -122,6 +154,30 @@ impl PackedBatch {
             self.families.push(Family { tokens: whole.start..self.tokens.len(), segments });
         }
         (whole, ranges)
+    }
+
+    /// Adds a prompt once and the answers that continue it, as [`PackedBatch::push_shared`], and of an answer only what follows
+    /// the tokens that it has in common with one of them, the one with which the batch is shortest. Of answers that repeat
+    /// another nothing is added. Rows may stand for several answers then, so what is asked of them repeats too.
+    pub fn push_answers(&mut self, prompt: &[u32], answers: &[&[u32]]) -> Vec<Place> {
+        let in_common = |a: &[u32], b: &[u32]| a.iter().zip(b).take_while(|(a, b)| a == b).count();
+        let mut unlike: Vec<&[u32]> = Vec::with_capacity(answers.len());
+        let mut which = Vec::with_capacity(answers.len());
+        for answer in answers {
+            which.push(unlike.iter().position(|a| a == answer).unwrap_or(unlike.len()));
+            if which.last() == Some(&unlike.len()) {
+                unlike.push(answer);
+            }
+        }
+        let spared = |whole: &&[u32]| unlike.iter().map(|a| in_common(a, whole)).sum::<usize>() - whole.len();
+        // The first of the best.
+        let whole = unlike.iter().copied().rev().max_by_key(spared).unwrap_or_default();
+        let common: Vec<usize> = unlike.iter().map(|a| in_common(a, whole)).collect();
+        let branches = unlike.iter().zip(&common).map(|(a, &n)| (prompt.len() + n, &a[n..]));
+        let (trunk, own) = self.push_branches(&[prompt, whole].concat(), branches);
+        let end = trunk.start + prompt.len();
+        let place = |i: usize| Place { prompt: trunk.start..end, common: end..end + common[i], own: own[i].clone() };
+        which.into_iter().map(place).collect()
     }
 
     fn append(&mut self, tokens: &[u32], position: usize) -> Range<usize> {
@@ -200,5 +256,32 @@ mod tests {
         assert_eq!(batch.positions(), [0, 1, 0, 1, 2, 3, 4, 3]);
         assert_eq!(batch.families()[1].segments[2].prefix, Some(2..5));
         assert_eq!(PackedBatch::predictions(&(0..0), &(0..3)), [0, 1]);
+    }
+
+    #[test]
+    fn what_answers_have_in_common_is_there_once() {
+        let mut batch = PackedBatch::new();
+        batch.push(&[1]);
+        // The second leaves [9] of the first, nothing of its like and of [6, 7], and all of [5].
+        let answers: [&[u32]; 7] = [&[6, 7, 9], &[6, 7, 8, 8], &[6, 7, 8, 8], &[6, 7, 8], &[6, 7], &[5], &[]];
+        let places = batch.push_answers(&[2, 3], &answers);
+        assert_eq!(batch.tokens(), [1, 2, 3, 6, 7, 8, 8, 9, 5]);
+        assert_eq!(batch.positions(), [0, 0, 1, 2, 3, 4, 5, 4, 2]);
+        let rows: Vec<Vec<usize>> = places.iter().map(|p| p.tokens().collect()).collect();
+        let whole = vec![3, 4, 5, 6];
+        assert_eq!(rows, [vec![3, 4, 7], whole.clone(), whole, vec![3, 4, 5], vec![3, 4], vec![8], vec![]]);
+        let before: Vec<Vec<usize>> = places.iter().map(|p| p.predictions().collect()).collect();
+        let of_whole = vec![2, 3, 4, 5];
+        assert_eq!(before, [vec![2, 3, 4], of_whole.clone(), of_whole, vec![2, 3, 4], vec![2, 3], vec![2], vec![]]);
+        assert_eq!(places.iter().map(Place::last).collect::<Vec<_>>(), [7, 6, 6, 5, 4, 8, 2].map(Some));
+        // Without a prompt nothing predicts an answer's first token.
+        let mut bare = PackedBatch::new();
+        let places = bare.push_answers(&[], &[&[4, 5], &[4, 6], &[9]]);
+        assert_eq!(bare.tokens(), [4, 5, 6, 9]);
+        assert_eq!(
+            places.iter().map(|p| p.predictions().collect()).collect::<Vec<Vec<_>>>(),
+            [vec![0], vec![0], vec![]]
+        );
+        assert!(bare.push_answers(&[], &[]).is_empty() && bare.push_answers(&[], &[&[]])[0].last().is_none());
     }
 }

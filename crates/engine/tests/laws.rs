@@ -414,6 +414,45 @@ fn branches_of_a_trunk_equal_separate_sequences() {
     }
 }
 
+/// Answers packed with what they have in common once give the hidden states, to the last bit, and the gradients that each gives alone.
+#[test]
+fn answers_that_begin_alike_equal_separate_sequences() {
+    for (name, config) in shapes() {
+        let model = complete(&config, 14);
+        let d = config.hidden_size;
+        let prompt = some_tokens(9, config.vocab_size, 1);
+        let [long, other] = [70, 4].map(|n| some_tokens(n, config.vocab_size, n as u64));
+        let early = [&long[..3], &other[..]].concat();
+        let answers: [&[u32]; 6] = [&early, &long, &long[..66], &long, &other, &early];
+        let (mut shared, mut separate) = (pack([&[5u32, 6][..]]), pack([&[5u32, 6][..]]));
+        let places = shared.push_answers(&prompt, &answers);
+        assert!(shared.len() < 2 + 9 + 70 + 4 + 4 + 1, "{name}: {} tokens", shared.len());
+        let mut together = Weighted { temperature: 0.9, ..Weighted::default() };
+        let mut apart = together.clone();
+        let mut rows_of_both = Vec::new();
+        for (answer, place) in answers.iter().zip(&places) {
+            let whole = separate.push(&[&prompt[..], answer].concat());
+            let (p, a) = (whole.start..whole.start + prompt.len(), whole.start + prompt.len()..whole.end);
+            together.rows.extend(place.predictions());
+            apart.rows.extend(PackedBatch::predictions(&p, &a));
+            rows_of_both.extend(place.prompt().chain(place.tokens()).zip(whole.clone()));
+            together.targets.extend(*answer);
+            together.score_rows.extend(place.last());
+            apart.score_rows.push(whole.end - 1);
+        }
+        let n = together.rows.len();
+        (together.on_logp, together.on_entropy, together.on_scores) = (noise(n, 3), noise(n, 4), noise(18, 5));
+        let apart = Weighted { rows: apart.rows, score_rows: apart.score_rows, ..together.clone() };
+        let (one, many) = (read(&model, &shared).hidden, read(&model, &separate).hidden);
+        for (a, b) in rows_of_both {
+            assert_eq!(one[a * d..][..d], many[b * d..][..d], "{name}: rows {a} and {b}");
+        }
+        let a = gradients(&model, &shared, &together, Trainable::All);
+        let b = gradients(&model, &separate, &apart, Trainable::All);
+        same_gradients(name, &model, &a, &b, 1e-5);
+    }
+}
+
 /// A pass that is told which rows will be read gives their bits and their gradients, and NaN in the others.
 #[test]
 fn rows_that_nobody_reads_change_nothing() {

@@ -8,7 +8,8 @@
 //! 4. Advantages are whitened over the answer tokens of the whole step, with the unbiased variance.
 //! 5. Blocks that no adapter touches are the same in policy, reference, reward and value model: their output is computed
 //!    once per answer and reused by all four and by every epoch.
-//! 6. Several answers to one prompt share one pass over it, and minibatches are drawn by prompt, so that they stay together.
+//! 6. Several answers to one prompt share one pass over it and over what they begin with alike, so an answer drawn twice is
+//!    read once and counts twice; minibatches are drawn by prompt, so that they stay together.
 
 use crate::config::{Ppo, Train};
 use crate::error::Error;
@@ -22,7 +23,7 @@ use std::borrow::Borrow;
 use std::ops::Range;
 use std::sync::Arc;
 use trimtab_engine::DropoutSeed;
-use trimtab_engine::batch::PackedBatch;
+use trimtab_engine::batch::{PackedBatch, Place};
 use trimtab_engine::forward::{Pass, Trace};
 use trimtab_engine::generate::{Answer, Stop};
 use trimtab_engine::hooks::{Action, At, Hook};
@@ -210,13 +211,14 @@ impl Players<'_> {
                 };
             }
             if shared > 0 {
-                let rows = |at: &Range<usize>| trunk[at.start * d..at.end * d].to_vec();
-                for family in part.chunk_by_mut(|a, b| a.prompt == b.prompt).zip(&packed.families) {
-                    let (episodes, (prompt, answers)) = family;
-                    let prompt_trunk = Arc::new(rows(prompt));
-                    for (e, answer) in episodes.iter_mut().zip(answers) {
-                        e.trunk = rows(answer);
-                        e.prompt_trunk = prompt_trunk.clone();
+                let row = |at: usize| &trunk[at * d..(at + 1) * d];
+                let mut places = packed.places.iter();
+                for family in part.chunk_by_mut(|a, b| a.prompt == b.prompt) {
+                    let mut prompt_trunk: Option<Arc<Vec<f32>>> = None;
+                    for (e, place) in family.iter_mut().zip(places.by_ref()) {
+                        let of_prompt = || Arc::new(place.prompt().flat_map(row).copied().collect());
+                        e.prompt_trunk = prompt_trunk.get_or_insert_with(of_prompt).clone();
+                        e.trunk = place.tokens().flat_map(row).copied().collect();
                     }
                 }
             }
@@ -249,7 +251,7 @@ impl Players<'_> {
             return Err(Error::Mismatch { step, difference: report.mismatch, limit: MISMATCH_LIMIT });
         }
         assign_advantages(episodes, beta, config);
-        let shared = self.first_different_block();
+        let (shared, d) = (self.first_different_block(), self.reference.config().hidden_size);
         let size = episodes.len().div_ceil(config.minibatches);
         let mut updates = 0u64;
         for epoch in 0..config.epochs {
@@ -260,8 +262,8 @@ impl Players<'_> {
                 let normaliser = part.iter().map(|e| e.answer.len()).sum::<usize>().max(1) as f64;
                 for group in groups(&lengths(part), train.pass_tokens) {
                     let packed = Packed::of(&part[group.clone()]);
-                    let trunk = trunk_of(&part[group.clone()]);
-                    let from = (shared > 0).then_some((shared, trunk.as_slice()));
+                    let trunk = (shared > 0).then(|| packed.trunk_of(&part[group.clone()], d));
+                    let from = trunk.as_ref().map(|trunk| (shared, trunk.as_slice()));
                     if step >= config.value_only_steps {
                         self.policy_gradient(&part[group.clone()], &packed, from, normaliser, config, &mut report)?;
                     }
@@ -430,7 +432,7 @@ pub fn value_explained_variance(episodes: &[Episode]) -> Measured {
     explained_variance(&gather(|e| &e.value), &gather(|e| &e.target))
 }
 
-/// Episodes laid end to end, answers to one prompt behind one copy of it.
+/// Episodes laid end to end, what answers to one prompt have in common once.
 pub(super) struct Packed {
     pub batch: PackedBatch,
     /// Rows that predict answer tokens, and those tokens.
@@ -440,8 +442,8 @@ pub(super) struct Packed {
     pub ranges: Vec<Range<usize>>,
     /// The row of each answer's last token.
     pub last: Vec<usize>,
-    /// Where each family's prompt and answers stand in the batch.
-    families: Vec<(Range<usize>, Vec<Range<usize>>)>,
+    /// Where each episode stands in the batch.
+    places: Vec<Place>,
 }
 
 impl Packed {
@@ -452,36 +454,36 @@ impl Packed {
             targets: vec![],
             ranges: vec![],
             last: vec![],
-            families: vec![],
+            places: vec![],
         };
         for family in families(episodes) {
             let answers: Vec<&[u32]> = family.iter().map(|e| e.borrow().answer.as_slice()).collect();
-            let (prompt, ranges) = packed.batch.push_shared(&family[0].borrow().prompt, &answers);
-            for (answer, at) in answers.iter().zip(&ranges) {
+            let places = packed.batch.push_answers(&family[0].borrow().prompt, &answers);
+            for (answer, place) in answers.iter().zip(places) {
                 let first = packed.rows.len();
-                packed.rows.extend(PackedBatch::predictions(&prompt, at));
+                packed.rows.extend(place.predictions());
                 packed.targets.extend_from_slice(answer);
                 packed.ranges.push(first..packed.rows.len());
-                packed.last.push(at.end - 1);
+                packed.last.extend(place.last());
+                packed.places.push(place);
             }
-            packed.families.push((prompt, ranges));
         }
         packed
+    }
+
+    /// What [`Players::measure`] kept of the episodes that are packed here, at their rows, each `d` wide.
+    fn trunk_of<E: Borrow<Episode>>(&self, episodes: &[E], d: usize) -> Vec<f32> {
+        let mut trunk = vec![0.0; self.batch.len() * d];
+        for (e, place) in episodes.iter().zip(&self.places) {
+            let Episode { prompt_trunk, trunk: own, .. } = e.borrow();
+            let rows = place.prompt().chain(place.tokens());
+            let values = prompt_trunk.chunks_exact(d).chain(own.chunks_exact(d));
+            rows.zip(values).for_each(|(at, row)| trunk[at * d..(at + 1) * d].copy_from_slice(row));
+        }
+        trunk
     }
 
     pub fn at(&self, temperature: f32) -> LogProbRows<'_> {
         LogProbRows { rows: &self.rows, targets: &self.targets, temperature }
     }
-}
-
-/// What [`Players::measure`] kept of the episodes, in the order in which [`Packed`] lays them; empty if it kept nothing.
-fn trunk_of<E: Borrow<Episode>>(episodes: &[E]) -> Vec<f32> {
-    let mut trunk = Vec::new();
-    for family in families(episodes) {
-        trunk.extend_from_slice(&family[0].borrow().prompt_trunk);
-        for e in family {
-            trunk.extend_from_slice(&e.borrow().trunk);
-        }
-    }
-    trunk
 }
