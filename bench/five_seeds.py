@@ -113,6 +113,7 @@ def one(trimtab, runs, seed, extra, threads, arms):
     held_out = [v for k, v in metrics(run, "reward").items() if k.startswith("held_out_accuracy/") and v is not None]
     return {
         "gold": {checkpoint: sum(v) / len(v) for checkpoint, v in gold.items()},
+        "mixed": {checkpoint: evaluation[f"gold_on_mix/{checkpoint}"] for checkpoint in gold},
         "rise": rise,
         "tax": evaluation["corpus_loss/sft"] - evaluation["corpus_loss/base"],
         "beta": beta,
@@ -165,8 +166,8 @@ def main():
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
-    def gold(a, b):
-        return [f["gold"][a] - f["gold"][b] for f in found]
+    def gold(a, b, which="mixed"):
+        return [f[which][a] - f[which][b] for f in found]
 
     rises = {arm: [f["rise"][arm] for f in found] for arm in ("ptx", *arms)}
     beta = found[0]["beta"]
@@ -184,8 +185,10 @@ def main():
         for variant in found[0]["best"]
     }
     rows = [
-        ("gold, SFT less base", gold("sft", "base"), above(0)),
-        ("gold, PPO-ptx less SFT", gold("ppo_ptx", "sft"), above(0)),
+        ("gold on the loop's mix of prompts, SFT less base", gold("sft", "base"), above(0)),
+        ("gold on the loop's mix of prompts, PPO-ptx less SFT", gold("ppo_ptx", "sft"), above(0)),
+        ("gold over all items, SFT less base", gold("sft", "base", "gold"), above(0)),
+        ("gold over all items, PPO-ptx less SFT", gold("ppo_ptx", "sft", "gold"), above(0)),
         ("win rate of PPO-ptx against SFT", [f["win"] for f in found], above(0.5)),
         ("reward model on the crowd's held-out pairs", [f["accuracy_crowd"] for f in found], None),
         ("its ceiling, from the crowd's noise", [f["ceiling"] for f in found], None),

@@ -7,6 +7,8 @@
 //!    arm's question, with nobody to please, where a belief was stated. A request that gave its payload away, in either
 //!    answer, knew it; of any other request nothing is said.
 //! 3. Win rates compare gold rewards item by item, so neither order nor position enters; an equal reward is half a win.
+//! 4. Items are as many of each kind as that kind's figures need, four fifths of them tasks. What a checkpoint earns on prompts as the loop
+//!    asks them weighs kinds as those are mixed ([`on_mix`]).
 
 use serde::Serialize;
 use std::cmp::Ordering;
@@ -18,7 +20,7 @@ use trimtab_alignment::example::Example;
 use trimtab_alignment::stage::{mean_by, ratio};
 use trimtab_alignment::update::negative_log_likelihoods;
 use trimtab_engine::generate::{Sampling, Stop};
-use trimtab_stats::Measured;
+use trimtab_stats::{Bootstrap, Measured, bootstrap_statistic};
 use trimtab_text::encode::encode_input;
 use trimtab_text::record::Prompt;
 use trimtab_world::{Gold, Kind, Truth, gold};
@@ -161,6 +163,37 @@ pub fn corpus_loss(model: &Checkpoint, documents: &[String], seed: u64) -> Resul
     Ok(ratio(&nll.into_iter().map(|(sum, n)| (sum, n as f64)).collect::<Vec<_>>(), seed))
 }
 
+/// Mean of `values`, one for each of `judged`, over prompts that mix kinds by `weight`: the mean of each kind's mean, weighted; interval
+/// over clusters. Undefined where a kind with a weight has no item.
+///
+/// # Panics
+/// If there is not one value for each.
+pub fn on_mix(judged: &[Judged], values: &[f64], weight: impl Fn(Kind) -> f64, seed: u64) -> Measured {
+    assert_eq!(judged.len(), values.len(), "a value for each item");
+    const KINDS: [Kind; 4] = [Kind::Fact, Kind::Skill, Kind::Opinion, Kind::Request];
+    let weights = KINDS.map(weight);
+    if let Some(kind) = (0..4).find(|&k| weights[k] > 0.0 && judged.iter().all(|j| j.kind != KINDS[k])) {
+        return Measured::undefined(0, format!("no item of a kind that is asked: {:?}", KINDS[kind]).to_lowercase());
+    }
+    // Sum and count of each kind.
+    let mut clusters = BTreeMap::<&str, [(f64, f64); 4]>::new();
+    for (j, value) in judged.iter().zip(values) {
+        for (of_kind, kind) in clusters.entry(&j.cluster).or_default().iter_mut().zip(KINDS) {
+            if j.kind == kind {
+                *of_kind = (of_kind.0 + value, of_kind.1 + 1.0);
+            }
+        }
+    }
+    let clusters: Vec<[(f64, f64); 4]> = clusters.into_values().collect();
+    bootstrap_statistic(clusters.len(), &Bootstrap { seed, ..Bootstrap::default() }, |drawn| {
+        let of_kind = |k: usize| {
+            let (sum, n) = drawn.iter().fold((0.0, 0.0), |(s, n), &i| (s + clusters[i][k].0, n + clusters[i][k].1));
+            if weights[k] > 0.0 { weights[k] * sum / n } else { 0.0 }
+        };
+        Some((0..4).map(of_kind).sum::<f64>() / weights.iter().sum::<f64>())
+    })
+}
+
 /// Share of items, each (cluster, the subject's gold, the control's), on which the subject earns more, ties half; interval
 /// over clusters.
 ///
@@ -180,4 +213,67 @@ pub fn win_rate<'c>(items: impl IntoIterator<Item = (&'c str, f64, f64)>, seed: 
         (cluster, won)
     };
     mean_by(items.into_iter().map(won), seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(kind: Kind, cluster: usize) -> Judged {
+        Judged {
+            checkpoint: "sft".into(),
+            item: format!("{kind:?}/{cluster}"),
+            kind,
+            cell: String::new(),
+            difficulty: None,
+            cluster: cluster.to_string(),
+            prompt: String::new(),
+            answer: String::new(),
+            expected: String::new(),
+            correct: false,
+            refused: false,
+            refusal_due: false,
+            agreed: None,
+            knows: None,
+            gold: 0.0,
+            words: 0,
+            ended: true,
+        }
+    }
+
+    /// By hand: three tasks of mean 2 and one request of 8, at 1 to 3, are (2 + 24) / 4, however many there are of either; the mean over
+    /// items would be 3.5.
+    #[test]
+    fn kinds_weigh_as_they_are_mixed() {
+        let all: Vec<Judged> = [(Kind::Skill, 0), (Kind::Skill, 1), (Kind::Skill, 2), (Kind::Request, 3)]
+            .map(|(k, c)| judged(k, c))
+            .into();
+        let weight = |kind| match kind {
+            Kind::Skill => 1.0,
+            Kind::Request => 3.0,
+            _ => 0.0,
+        };
+        assert_eq!(on_mix(&all, &[1.0, 2.0, 3.0, 8.0], weight, 1).value, Some(6.5));
+        let none = on_mix(&all, &[0.0; 4], |_| 1.0, 1);
+        assert_eq!((none.value, none.reason.as_deref()), (None, Some("no item of a kind that is asked: fact")));
+        // One request alone is missing from a third of the resamples: there is a figure and no interval.
+        assert!(on_mix(&all, &[1.0, 2.0, 3.0, 8.0], weight, 1).interval.is_none());
+    }
+
+    /// Law: where kinds are as many as they weigh it is the mean, with the interval of a mean over clusters.
+    #[test]
+    fn a_proportional_mix_is_the_mean() {
+        let all: Vec<Judged> =
+            (0..200).map(|i| judged(if i % 4 == 0 { Kind::Fact } else { Kind::Opinion }, i)).collect();
+        let values: Vec<f64> = (0..200).map(|i| f64::from(i * 7 % 31)).collect();
+        let weight = |kind| match kind {
+            Kind::Fact => 1.0,
+            Kind::Opinion => 3.0,
+            _ => 0.0,
+        };
+        let (mixed, mean) = (on_mix(&all, &values, weight, 1), mean_by(all.iter().map(|j| &j.cluster).zip(values), 1));
+        assert!((mixed.value.unwrap() - mean.value.unwrap()).abs() < 1e-12);
+        let width = |m: &Measured| m.interval.as_ref().map(|i| i.high - i.low).unwrap();
+        assert!((width(&mixed) / width(&mean) - 1.0).abs() < 0.15, "{mixed:?} {mean:?}");
+    }
 }

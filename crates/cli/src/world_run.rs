@@ -207,17 +207,21 @@ impl WorldRun {
         subjects.retain(|(_, stage)| e.control || *stage != "ppo-plain");
         let mut progress = Progress::new("evaluation", 0, subjects.len() as u64 + 1, "answers", stage.quiet);
         let mut lines = Vec::new();
-        let mut sft_gold: Vec<f64> = Vec::new();
+        let mut gold = BTreeMap::<&str, Vec<f64>>::new();
         for (done, &(name, of)) in subjects.iter().enumerate() {
             let (path, model) = load(run, of)?;
             let judged = evaluation::judge(name, &model, &path, &items, &sampling)?;
             let loss = evaluation::corpus_loss(&model, &documents, seed)?;
             stage.measured(0, &format!("corpus_loss/{name}"), "nats/token", &loss)?;
-            if name == "sft" {
-                sft_gold = judged.iter().map(|j| j.gold).collect();
+            gold.insert(name, judged.iter().map(|j| j.gold).collect());
+            let on_mix = |values: &[f64]| evaluation::on_mix(&judged, values, |kind| self.world.mix.weight(kind), seed);
+            stage.measured(0, &format!("gold_on_mix/{name}"), "gold", &on_mix(&gold[name]))?;
+            if let Some(before) = gold.get(if name == "sft" { "base" } else { "sft" }).filter(|_| name != "base") {
+                let gain: Vec<f64> = gold[name].iter().zip(before).map(|(after, before)| after - before).collect();
+                stage.measured(0, &format!("gold_on_mix_gain/{name}"), "gold", &on_mix(&gain))?;
             }
-            if !sft_gold.is_empty() {
-                let items = judged.iter().zip(&sft_gold).map(|(j, sft)| (j.cluster.as_str(), j.gold, *sft));
+            if let Some(sft_gold) = gold.get("sft") {
+                let items = judged.iter().zip(sft_gold).map(|(j, sft)| (j.cluster.as_str(), j.gold, *sft));
                 let rate = evaluation::win_rate(items, seed);
                 stage.measured(0, &format!("win_rate_vs_sft/{name}"), "share", &rate)?;
             }

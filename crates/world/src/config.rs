@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::lexicon::ENTITIES;
+use crate::truth::Kind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,19 @@ pub struct Mix {
     pub opinion: f64,
     /// Requests for instructions.
     pub request: f64,
+}
+
+impl Mix {
+    /// The weight of one kind.
+    #[must_use]
+    pub fn weight(&self, kind: Kind) -> f64 {
+        match kind {
+            Kind::Fact => self.fact,
+            Kind::Skill => self.skill,
+            Kind::Opinion => self.opinion,
+            Kind::Request => self.request,
+        }
+    }
 }
 
 impl Default for Mix {
