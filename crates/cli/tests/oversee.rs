@@ -213,6 +213,47 @@ fn a_pretrained_student_stands_beside_naive_bayes() {
     refused(&mut command(&[]), &["text 601: has no tokens", "try: "]);
 }
 
+/// A model fine-tuned by adapters beside naive Bayes and probes: killed between two fits it ends with the same figures, the second time all
+/// fits are in the cache, and what cannot be fitted is refused.
+#[test]
+fn a_fine_tuned_student_stands_beside_naive_bayes() {
+    let world = common::World::new();
+    let file = world.path("texts.txt");
+    std::fs::write(&file, texts(300, 0)).unwrap();
+    let command = |cache: &str, args: &[&str]| {
+        let mut command = trimtab();
+        command.env("TRIMTAB_CACHE", world.path(cache)).args(["oversee", "weak-to-strong"]).arg(&file);
+        command.args(["--weak-items", "20,100", "--seeds", "2", "--layers", "1", "--json", "--model"]);
+        command.arg(world.path("model")).args(args);
+        command
+    };
+    let found = json(&mut command("cache", &["--lora", "1"]));
+    let (rows, gains) = (found["rows"].as_array().unwrap(), found["pgr_above_naive_bayes"].as_array().unwrap());
+    let students: Vec<&str> = rows.iter().map(|row| row["student"].as_str().unwrap()).collect();
+    assert_eq!(students.iter().filter(|s| **s == "LoRA from block 1").count(), 2, "two weak models: {students:?}");
+    assert_eq!((rows.len(), gains.len()), (2 * 2 * 2 + 2, 2 * 2));
+    assert_eq!(found["pretrained"]["lora"]["from"], 1);
+    let fits = |cache: &str| common::files(&world.path(cache).join("fits"));
+    assert_eq!(fits("cache").len(), 2 * (1 + 2), "for each seed the ceiling and two students");
+    assert_eq!(json(&mut command("cache", &["--lora", "1"])), found);
+    // The student's labels are the weak model's, its ceiling's are gold: another fit each, and no fit is the other's.
+    assert_ne!(rows[2]["pgr"]["student"], rows[2]["pgr"]["ceiling"]);
+
+    command("killed", &["--lora", "1"]).env("TRIMTAB_STOP_AFTER", "lora:2").assert().code(137);
+    assert_eq!(fits("killed").len(), 2);
+    assert_eq!(json(&mut command("killed", &["--lora", "1"])), found);
+    assert_eq!(fits("killed"), fits("cache"));
+    // Without it nothing of the rest is another.
+    let without = json(&mut command("cache", &[]));
+    assert_eq!(without["rows"].as_array().unwrap().len(), rows.len() - 2);
+    assert_eq!(without["rows"][0], rows[0]);
+
+    refused(&mut command("cache", &["--lora", "2"]), &["--lora 2", "expected 0 to 1", "try: "]);
+    refused(&mut command("cache", &["--lora", "1", "--lora-rank", "0"]), &["adapters of rank 0", "try: "]);
+    refused(&mut command("cache", &["--lora", "1", "--lora-epochs", "0"]), &["in 0 epochs", "try: "]);
+    refused(&mut command("cache", &["--lora-rank", "4"]), &["--lora"]);
+}
+
 /// Two sides against each other tell a trusting judge more than chance does, one side tells it nothing; with all in view nothing
 /// differs. Equal runs are equal.
 #[test]

@@ -91,6 +91,8 @@ pub struct Pass<'a> {
     ///
     /// Models that share their lower blocks (adapters from a layer up, on one base) compute those once.
     pub from: Option<(usize, &'a [f32])>,
+    /// Run the blocks below this one and no more: for what hooks read there. [`Trace::hidden`] is empty then, and there is no backward.
+    pub until: Option<usize>,
     /// The seed of adapter dropout; none turns it off.
     pub dropout: DropoutSeed,
     /// The rows of [`Trace::hidden`] that will be read, in any order; none for all.
@@ -184,7 +186,8 @@ impl Model {
             None => self.embed(&mut trace.x, batch.tokens()),
         }
         let mut unkept = BlockTrace::default();
-        for l in start..layers {
+        let until = pass.until.map_or(layers, |until| until.min(layers));
+        for l in start..until {
             run_hooks(trace, l);
             let keep = l >= trace.first_kept;
             let block = if keep { &mut trace.blocks[l - trace.first_kept] } else { &mut unkept };
@@ -192,7 +195,12 @@ impl Model {
             self.block_forward(l, &mut trace.x, block, &mut trace.scratch, batch, rows, keep, pass.dropout, pass.hooks);
             after_block(l, block);
         }
-        run_hooks(trace, layers);
+        run_hooks(trace, until);
+        if until < layers {
+            trace.hidden.clear();
+            trace.spent = true;
+            return Ok(());
+        }
         let d = self.config().hidden_size;
         trace.hidden.resize(trace.x.len(), 0.0);
         trace.final_inv_rms.resize(trace.x.len() / d, 0.0);

@@ -98,6 +98,32 @@ macro_rules! is_a_job {
 }
 is_a_job!(WeakJob, StudentJob, CeilingJob);
 
+/// A job, its inputs seen otherwise: by their features, say. Its labels are those of the job it is of, and of its kind.
+#[derive(Debug, Clone)]
+pub struct SeenJob<'a, X, Y = f64> {
+    inputs: Vec<X>,
+    targets: &'a [Y],
+}
+
+impl<'a, X, Y> SeenJob<'a, X, Y> {
+    /// `job` with `see` of each input.
+    pub fn of<Z>(job: &'a impl Job<Z, Y>, see: impl FnMut(&Z) -> X) -> Self
+    where
+        Z: 'a,
+    {
+        Self { inputs: job.inputs().iter().map(see).collect(), targets: job.targets() }
+    }
+}
+
+impl<X, Y> Job<X, Y> for SeenJob<'_, X, Y> {
+    fn inputs(&self) -> &[X] {
+        &self.inputs
+    }
+    fn targets(&self) -> &[Y] {
+        self.targets
+    }
+}
+
 /// The test set T: n items whose truth, a class or an answer `Y`, is seen only as scores, and every look is counted.
 #[derive(Debug)]
 pub struct TestSet<X, Y = bool> {

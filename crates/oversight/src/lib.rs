@@ -41,7 +41,7 @@ pub mod transformers;
 mod trial;
 
 pub use error::Error;
-pub use job::{CeilingJob, Job, Scored, StudentJob, TestSet, WeakJob};
+pub use job::{CeilingJob, Job, Scored, SeenJob, StudentJob, TestSet, WeakJob};
 pub use labels::{Gold, Labels, Weak};
 pub use pgr::{Pgr, Rule, Withheld, pgr, pgr_difference};
 pub use seed::Seed;

@@ -55,8 +55,9 @@ pub fn features(model: &Model, texts: &[&[u32]], layers: &[usize], pool: Pool) -
             });
             start += 1;
         }
-        // The hooks read; nobody reads what comes out of the last block.
-        model.forward(&batch, &mut trace, Pass { hooks: &hooks, rows: Some(&[]), ..Pass::read() }).map_err(|e| {
+        // The hooks read; nobody reads what comes out of the last block, nor what lies above the highest hook.
+        let pass = Pass { hooks: &hooks, until: layers.iter().max().copied(), rows: Some(&[]), ..Pass::read() };
+        model.forward(&batch, &mut trace, pass).map_err(|e| {
             Error::input(e.to_string(), "texts and layers of this model", "shorter texts, or other --layers")
         })?;
         for (read, out) in trace.reads.iter().zip(&mut out) {

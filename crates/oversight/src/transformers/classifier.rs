@@ -147,7 +147,8 @@ pub fn chance(logit: f64) -> f64 {
     if logit >= 0.0 { 1.0 / (1.0 + (-logit).exp()) } else { logit.exp() / (1.0 + logit.exp()) }
 }
 
-/// Fits `start`, which has a head ([`with_head`]), to a job, every parameter of it, and returns the snapshots. `progress` hears the number
+/// Fits `start`, which has a head ([`with_head`]), to a job, and returns the snapshots: every parameter of it, or its adapter and its head
+/// where it has an adapter. `progress` hears the number
 /// of each step and its loss in nats, and may end the fit, which then has no value: `None`.
 ///
 /// Equal arguments give equal weights. `seed` draws the order of items and nothing else.
@@ -168,7 +169,7 @@ pub fn fit<X: Input>(
         return Err(Error::input(what, "at least one of each", "more items, or another schedule"));
     }
     let mut model = start;
-    let mask = model.mask(Trainable::All);
+    let mask = model.mask(if model.adapter.is_some() { Trainable::Adapter } else { Trainable::All });
     let mut grads = Grads::new(&model, &mask);
     let mut optimiser = AdamW::new(&model, &mask, AdamWConfig::default());
     let (mut trace, mut seen) = (Trace::default(), VecDeque::with_capacity(BUFFER + how.batch));
@@ -185,7 +186,7 @@ pub fn fit<X: Input>(
         let batch = &order[at..(at + how.batch).min(order.len())];
         let weak: Vec<f64> = batch.iter().map(|&i| targets[i]).collect();
         let laid = Laid::of(batch.iter().map(|&i| &inputs[i]))?;
-        let pass = Pass { rows: Some(&laid.rows), ..Pass::train(&grads) };
+        let pass = Pass { rows: Some(&laid.rows), from: laid.from(), ..Pass::train(&grads) };
         model.forward(&laid.batch, &mut trace, pass).map_err(|e| unreadable(&e))?;
         let said: Vec<f64> = laid.log_odds(&model.scores(&trace, &laid.rows)).collect();
         let alpha = if let Loss::Confidence(most) = loss { warm_up(most, step, total) } else { 0.0 };
@@ -236,7 +237,7 @@ fn each_pass<X: Input>(model: &Model, inputs: &[X], mut read: impl FnMut(&Trace,
             end += 1;
         }
         let laid = Laid::of(&inputs[start..end])?;
-        let pass = Pass { rows: Some(&laid.rows), ..Pass::read() };
+        let pass = Pass { rows: Some(&laid.rows), from: laid.from(), ..Pass::read() };
         model.forward(&laid.batch, &mut trace, pass).map_err(|e| unreadable(&e))?;
         read(&trace, &laid);
         start = end;

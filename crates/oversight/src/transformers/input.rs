@@ -21,6 +21,12 @@ pub trait Input {
     /// # Errors
     /// [`Error::Input`] for a text without tokens: the row of its neighbour would be read.
     fn lay(&self, batch: &mut PackedBatch) -> Result<Vec<(usize, f32)>, Error>;
+
+    /// A block, and what goes into it at each of the tokens that are laid, where that is known: a pass begins there then. Inputs of
+    /// one pass know it of the same block, or none of them does.
+    fn trunk(&self) -> Option<(usize, &[f32])> {
+        None
+    }
 }
 
 impl Input for [u32] {
@@ -53,6 +59,35 @@ impl<X: Input + ?Sized> Input for &X {
 
     fn lay(&self, batch: &mut PackedBatch) -> Result<Vec<(usize, f32)>, Error> {
         (**self).lay(batch)
+    }
+
+    fn trunk(&self) -> Option<(usize, &[f32])> {
+        (**self).trunk()
+    }
+}
+
+/// A text of which a frozen part of the model has been computed: the blocks below `layer`, which an adapter above them does not change.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Trunk<'a> {
+    /// Its tokens, at least one.
+    pub tokens: &'a [u32],
+    /// The first block that is not computed.
+    pub layer: usize,
+    /// What goes into that block, `[tokens, hidden_size]`.
+    pub x: &'a [f32],
+}
+
+impl Input for Trunk<'_> {
+    fn tokens(&self) -> usize {
+        self.tokens.len()
+    }
+
+    fn lay(&self, batch: &mut PackedBatch) -> Result<Vec<(usize, f32)>, Error> {
+        self.tokens.lay(batch)
+    }
+
+    fn trunk(&self) -> Option<(usize, &[f32])> {
+        Some((self.layer, self.x))
     }
 }
 
@@ -116,6 +151,8 @@ pub struct Laid {
     weights: Vec<f32>,
     /// Where each input's rows end.
     ends: Vec<usize>,
+    /// The block at which a pass begins, and what goes into it.
+    trunk: Option<(usize, Vec<f32>)>,
 }
 
 impl Laid {
@@ -124,8 +161,12 @@ impl Laid {
     /// # Errors
     /// [`Error::Input`] as [`Input::lay`].
     pub fn of<X: Input>(inputs: impl IntoIterator<Item = X>) -> Result<Self, Error> {
-        let mut laid = Self { batch: PackedBatch::new(), rows: Vec::new(), weights: Vec::new(), ends: Vec::new() };
+        let (batch, rows, weights, ends) = (PackedBatch::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut laid = Self { batch, rows, weights, ends, trunk: None };
         for input in inputs {
+            if let Some((layer, x)) = input.trunk() {
+                laid.trunk.get_or_insert_with(|| (layer, Vec::new())).1.extend_from_slice(x);
+            }
             for (row, weight) in input.lay(&mut laid.batch)? {
                 laid.rows.push(row);
                 laid.weights.push(weight);
@@ -133,6 +174,12 @@ impl Laid {
             laid.ends.push(laid.rows.len());
         }
         Ok(laid)
+    }
+
+    /// Where a pass over the batch begins: a block and its input, `[tokens, hidden_size]`; from the tokens where that is not known.
+    #[must_use]
+    pub fn from(&self) -> Option<(usize, &[f32])> {
+        self.trunk.as_ref().map(|(layer, x)| (*layer, x.as_slice()))
     }
 
     /// The places of each input's rows among [`Self::rows`].

@@ -11,10 +11,12 @@ mod measure;
 pub(crate) mod parts;
 mod plan;
 mod run;
+mod tuned;
 
 pub use classifier::{Fitting, Loss};
-pub use input::{Input, Pair, Pool};
+pub use input::{Input, Pair, Pool, Trunk};
 pub use measure::{Chain, Figures, ReadAt, Row, Rung, Seed, Summary};
 pub use parts::{Items, Parts, Sizes, mark_ids};
 pub use plan::{Fit, Method, control_size, plan};
 pub use run::{Fitted, Ladder, Reading};
+pub use tuned::{Tuning, trunks, tuned};

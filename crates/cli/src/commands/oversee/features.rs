@@ -38,6 +38,19 @@ pub struct Pretrained {
     /// Penalty on the probe's squared weights, of student and ceiling alike; features are scaled to a standard deviation of 1.
     #[arg(long, default_value_t = 0.1, requires = "model")]
     pub ridge: f64,
+    /// A third student: the model fine-tuned by adapters (LoRA) on the blocks from this one on, and a head. Minutes a fit; each seed
+    /// has one for the ceiling and one for each weak model. It has no row of the control with labels of other items.
+    #[arg(long, value_name = "BLOCK", requires = "model")]
+    pub lora: Option<usize>,
+    /// Inner width of its adapters.
+    #[arg(long, default_value_t = 16, value_name = "R", requires = "lora")]
+    pub lora_rank: usize,
+    /// Its passes through the items.
+    #[arg(long, default_value_t = 2, value_name = "EPOCHS", requires = "lora")]
+    pub lora_epochs: u64,
+    /// Its largest learning rate.
+    #[arg(long, default_value_t = 5e-4, value_name = "RATE", requires = "lora")]
+    pub lora_lr: f64,
 }
 
 /// Pooling, as typed.
@@ -52,7 +65,13 @@ enum PoolArg {
 /// What a model made of all texts.
 pub struct Table {
     /// The model, as typed.
-    pub model: String,
+    pub name: String,
+    /// The model.
+    pub model: Model,
+    /// Its hash.
+    pub hash: String,
+    /// The texts as it reads them.
+    pub tokens: Vec<Vec<u32>>,
     /// Which blocks' inputs.
     pub layers: Vec<usize>,
     /// `[layers][texts][width]`.
@@ -81,6 +100,10 @@ pub fn read(args: &Pretrained, texts: &[&[u8]], quiet: bool) -> Result<Option<Ta
         let expected = format!("expected 0 to {depth}, the number of its blocks\n  try: --layers {}", 2 * depth / 3);
         return Err(Usage(format!("--layers {layer}: {name} has no such block\n  {expected}")).into());
     }
+    if let Some(block) = args.lora.filter(|block| *block >= depth) {
+        let expected = format!("expected 0 to {}, a block of it\n  try: --lora {}", depth - 1, 2 * depth / 3);
+        return Err(Usage(format!("--lora {block}: {name} has no such block\n  {expected}")).into());
+    }
     let pool = if args.pool == PoolArg::Mean { Pool::Mean } else { Pool::Last };
     let tokenizer = loaded.tokenizer(&path)?;
     let (mut cut, mut not_utf8) = (0, 0);
@@ -96,9 +119,10 @@ pub fn read(args: &Pretrained, texts: &[&[u8]], quiet: bool) -> Result<Option<Ta
         encoded.truncate(config.max_position_embeddings);
         tokens.push(encoded);
     }
-    let about = json!({"version": VERSION, "model": model_hash(&path)?, "layers": layers, "pool": pool});
+    let hash = model_hash(&path)?;
+    let about = json!({"version": VERSION, "model": hash, "layers": layers, "pool": pool});
     let features = cached(&loaded.model, &tokens, &layers, pool, &about, quiet)?;
-    Ok(Some(Table { model: name.clone(), layers, features, cut, not_utf8 }))
+    Ok(Some(Table { name: name.clone(), model: loaded.model, hash, tokens, layers, features, cut, not_utf8 }))
 }
 
 fn cached(
@@ -149,7 +173,7 @@ fn cached(
 }
 
 /// The values of a file in the cache; nothing if it is not there, or not whole.
-fn load(file: &Path, values: usize) -> Option<Vec<f32>> {
+pub fn load(file: &Path, values: usize) -> Option<Vec<f32>> {
     let bytes = std::fs::read(file).ok().filter(|bytes| bytes.len() == 4 * values)?;
     let values: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     values.iter().all(|v| v.is_finite()).then_some(values)

@@ -12,6 +12,7 @@ mod features;
 mod fits;
 mod ladder;
 mod ladder_table;
+mod lora;
 mod reward;
 mod reward_pairs;
 mod reward_table;

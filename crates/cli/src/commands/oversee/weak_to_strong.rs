@@ -1,6 +1,7 @@
 //! `trimtab oversee weak-to-strong` on text files.
 
 use super::features::{self, Pretrained};
+use super::lora::{Fits, Lora};
 use super::{Row, SeedArgs, aligned, table, two_digits, with_interval};
 use crate::failure::Usage;
 use anyhow::Result;
@@ -15,6 +16,7 @@ use trimtab_oversight::length_rule::LengthRule;
 use trimtab_oversight::naive_bayes::Vocabulary;
 use trimtab_oversight::probe::Probe;
 use trimtab_oversight::split::{balanced, grouped};
+use trimtab_oversight::transformers::{Fitting, Tuning};
 use trimtab_oversight::{
     Error, Labels, Part, Rule, TestSet, Trial, WeakJob, pgr, pgr_difference, split, text_task, transfer,
 };
@@ -107,6 +109,7 @@ pub fn weak_to_strong(args: &WeakToStrong, quiet: bool) -> Result<()> {
     let learn: Vec<usize> = kept.into_iter().map(|place| learn[place]).collect();
     let kept = balanced(&test.iter().map(|text| text.gold).collect::<Vec<_>>(), args.seeds.seed);
     let test: Vec<Text> = kept.into_iter().map(|place| test[place].clone()).collect();
+    let test_places: Vec<usize> = test.iter().map(|text| text.place).collect();
     let left_out = given - learn.len() - test.len();
     let gold = Labels::gold(&test.iter().map(|text| text.gold).collect::<Vec<_>>());
     let test = TestSet::new(test, &gold)?;
@@ -124,7 +127,7 @@ pub fn weak_to_strong(args: &WeakToStrong, quiet: bool) -> Result<()> {
     let data = Data { args, items: &items, learn: &learn, groups: &groups, test: &test, seeds: &seeds };
     let kinds = [taught, ("control: of other items", Teaching::Shuffled)];
     let controls =
-        kinds.iter().map(|(_, teaching)| data.trials(&WordPairs, *teaching)).collect::<Result<Vec<_>, Error>>()?;
+        kinds.iter().map(|(_, teaching)| data.trials(|_| WordPairs, *teaching)).collect::<Result<Vec<_>, Error>>()?;
     // Whatever can be wrong with sizes and labels has shown by now, in seconds; features may take an hour.
     let read = features::read(&args.pretrained, &bytes, quiet)?;
     let (mut rows, mut gains) = (Vec::new(), Vec::new());
@@ -132,7 +135,17 @@ pub fn weak_to_strong(args: &WeakToStrong, quiet: bool) -> Result<()> {
         let mut students = vec![("naive Bayes".to_owned(), control.clone())];
         for (layer, features) in read.iter().flat_map(|read| read.layers.iter().zip(&read.features)) {
             let probe = Probe { features, ridge: args.pretrained.ridge };
-            students.push((format!("probe, block {layer}"), data.trials(&probe, teaching)?));
+            students.push((format!("probe, block {layer}"), data.trials(|_| probe, teaching)?));
+        }
+        if let (Some(read), Some(from), true) = (&read, args.pretrained.lora, teaching == taught.1) {
+            let own = &args.pretrained;
+            let fitting = Fitting { epochs: own.lora_epochs, lr: own.lora_lr, snapshots: 1, ..Fitting::default() };
+            let how = Tuning { from, rank: own.lora_rank, fitting };
+            let count = (seeds.len() * (args.weak_items.len() + 1)) as u64;
+            let fits = Fits::new(read, how, test_places.clone(), count, quiet)?;
+            let trials = data.trials(|seed| Lora { fits: &fits, seed }, teaching).map_err(|e| fits.error(e))?;
+            fits.finish();
+            students.push((format!("LoRA from block {from}"), trials));
         }
         for (student, trials) in students {
             let of_sizes = args.weak_items.iter().zip(trials.iter().zip(&control));
@@ -154,7 +167,7 @@ pub fn weak_to_strong(args: &WeakToStrong, quiet: bool) -> Result<()> {
         let result = json!({
             "file": args.file, "test_file": args.test, "seeds": seeds, "labels": args.labels, "items": learn.len(),
             "test_items": test.len(), "test_looks": test.asked(), "left_out_to_balance": left_out, "leaks_allowed": leaked, "by_length": by_length, "rule": Rule::default(), "rows": rows,
-            "pretrained": read.as_ref().map(|read| json!({"model": read.model, "layers": read.layers, "ridge": args.pretrained.ridge, "cut": read.cut, "not_utf8": read.not_utf8})), "pgr_above_naive_bayes": gains,
+            "pretrained": read.as_ref().map(|read| json!({"model": read.name, "layers": read.layers, "ridge": args.pretrained.ridge, "lora": args.pretrained.lora.map(|from| json!({"from": from, "rank": args.pretrained.lora_rank, "epochs": args.pretrained.lora_epochs, "lr": args.pretrained.lora_lr})), "cut": read.cut, "not_utf8": read.not_utf8})), "pgr_above_naive_bayes": gains,
         });
         writeln!(out, "{result:#}")?;
         return Ok(());
@@ -176,7 +189,7 @@ pub fn weak_to_strong(args: &WeakToStrong, quiet: bool) -> Result<()> {
     let name = |name: &Name| vec![name.student.clone(), name.labels.to_owned(), name.weak_items.to_string()];
     write!(out, "{}", table(&rows, &["student", "labels", "weak items"], name))?;
     if let Some(read) = &read {
-        write!(out, "\n{}", differences(&read.model, &gains))?;
+        write!(out, "\n{}", differences(&read.name, &gains))?;
         for (count, what) in [(read.cut, "longer than its context and cut"), (read.not_utf8, "not UTF-8")] {
             if count > 0 {
                 writeln!(out, "{count} texts are {what}")?;
@@ -217,7 +230,7 @@ fn differences(model: &str, gains: &[Gain]) -> String {
         vec![["student", "weak items", "PGR less that of naive Bayes, seeds × items"].map(str::to_owned).to_vec()];
     lines.extend(gains.iter().map(|g| vec![g.student.clone(), g.weak_items.to_string(), with_interval(&g.pgr)]));
     format!(
-        "probes on {model}; a difference of two that are not reportable is not a figure either\n{}",
+        "pretrained: {model}; a difference of two that are not reportable is not a figure either\n{}",
         aligned(&lines)
     )
 }
@@ -234,10 +247,10 @@ struct Data<'a> {
 
 impl Data<'_> {
     /// Trials of one kind of student, `[weak sizes][seeds]`.
-    fn trials<S: Student>(&self, student: &S, teaching: Teaching) -> Result<Vec<Vec<Trial>>, Error> {
+    fn trials<S: Student>(&self, student: impl Fn(u64) -> S, teaching: Teaching) -> Result<Vec<Vec<Trial>>, Error> {
         let mut by_size = vec![Vec::with_capacity(self.seeds.len()); self.args.weak_items.len()];
         for &seed in self.seeds {
-            for (of_size, trial) in by_size.iter_mut().zip(self.halves(student, seed, teaching)?) {
+            for (of_size, trial) in by_size.iter_mut().zip(self.halves(&student(seed), seed, teaching)?) {
                 of_size.push(trial);
             }
         }
