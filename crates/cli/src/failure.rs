@@ -36,8 +36,19 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if error.chain().filter_map(|e| e.downcast_ref::<std::io::Error>()).any(|e| e.kind() == ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", said(error));
     ExitCode::from(code(error))
+}
+
+/// What an error and its causes say, each once: one that wraps another often says what that says.
+fn said(error: &anyhow::Error) -> String {
+    let mut said: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !said.last().is_some_and(|before| before.contains(&cause)) {
+            said.push(cause);
+        }
+    }
+    said.join(": ")
 }
 
 fn code(error: &anyhow::Error) -> u8 {
@@ -70,4 +81,21 @@ fn code(error: &anyhow::Error) -> u8 {
         }
     }
     INTERNAL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: an error of a crate that wraps another's with its own words was printed twice.
+    #[test]
+    fn what_wraps_another_is_said_once() {
+        let inner = || Usage("a.txt: cannot write\n  try: another folder".into());
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Wrapped(#[from] Usage);
+        let once = "a.txt: cannot write\n  try: another folder";
+        assert_eq!(said(&Wrapped(inner()).into()), once);
+        assert_eq!(said(&anyhow::Error::from(Wrapped(inner())).context("the run")), format!("the run: {once}"));
+    }
 }
