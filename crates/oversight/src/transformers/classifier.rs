@@ -250,7 +250,7 @@ fn unreadable(error: &trimtab_engine::batch::InputError) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::{Labels, WeakJob};
     use trimtab_engine::batch::PackedBatch;
@@ -258,12 +258,12 @@ mod tests {
 
     const MARKS: [u32; 2] = [7, 9];
 
-    fn base() -> Model {
+    pub fn base() -> Model {
         Model::random(&ModelConfig::tiny(), 0.1, 4)
     }
 
     /// Texts of random tokens, of class 1 where the first is even: readable at the last token through attention alone.
-    fn texts(n: usize, seed: u64) -> (Vec<Tokens>, Vec<bool>) {
+    pub fn texts(n: usize, seed: u64) -> (Vec<Tokens>, Vec<bool>) {
         let draw = |i: usize| {
             let mut random = stream(seed, "test", i as u64, 0);
             (0..3 + random.below(4)).map(|_| random.below(60) as u32).collect::<Tokens>()

@@ -117,23 +117,8 @@ mod tests {
     use super::*;
     use crate::SeenJob;
     use crate::transformers::classifier::Tokens;
+    use crate::transformers::classifier::tests::{base, texts};
     use crate::{Labels, StudentJob};
-    use trimtab_engine::config::ModelConfig;
-
-    fn base() -> Model {
-        Model::random(&ModelConfig::tiny(), 0.1, 4)
-    }
-
-    /// Texts of random tokens, of class 1 where the first is even.
-    fn texts(n: usize, seed: u64) -> (Vec<Tokens>, Vec<bool>) {
-        let draw = |i: usize| {
-            let mut random = stream(seed, "test", i as u64, 0);
-            (0..3 + random.below(4)).map(|_| random.below(60) as u32).collect::<Tokens>()
-        };
-        let texts: Vec<Tokens> = (0..n).map(draw).collect();
-        let gold = texts.iter().map(|t| t[0].is_multiple_of(2)).collect();
-        (texts, gold)
-    }
 
     fn of<'a>(texts: &'a [Tokens], trunks: &'a [Vec<f32>], layer: usize) -> Vec<Trunk<'a>> {
         texts.iter().zip(trunks).map(|(tokens, x)| Trunk { tokens, layer, x }).collect()

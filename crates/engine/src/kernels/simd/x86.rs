@@ -435,32 +435,33 @@ unsafe fn tile512<const ROWS: usize, const NV: usize>(t: &Tile) {
 /// As the portable one, on a processor with AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
 unsafe fn tile_avx2(t: &Tile) {
-    // SAFETY: the caller's promise, with the constant equal to the number of rows, or above it where the panel is packed.
+    // SAFETY: the caller's promise, with the constant equal to the number of rows.
     unsafe {
-        match (t.a.row == 1, t.cols > 8, t.rows) {
-            (true, true, 1) => tile256::<1, 2, true>(t),
-            (true, true, 2) => tile256::<2, 2, true>(t),
-            (true, true, 3) => tile256::<3, 2, true>(t),
-            (true, true, 4) => tile256::<4, 2, true>(t),
-            (true, true, 5) => tile256::<5, 2, true>(t),
-            (true, true, _) => tile256::<6, 2, true>(t),
-            (true, false, 1..=2) => tile256::<2, 1, true>(t),
-            (true, false, 3..=4) => tile256::<4, 1, true>(t),
-            (true, false, _) => tile256::<6, 1, true>(t),
-            (false, true, 1) => tile256::<1, 2, false>(t),
-            (false, true, 2) => tile256::<2, 2, false>(t),
-            (false, true, 3) => tile256::<3, 2, false>(t),
-            (false, true, 4) => tile256::<4, 2, false>(t),
-            (false, true, 5) => tile256::<5, 2, false>(t),
-            (false, true, _) => tile256::<6, 2, false>(t),
-            (false, false, 1) => tile256::<1, 1, false>(t),
-            (false, false, 2) => tile256::<2, 1, false>(t),
-            (false, false, 3) => tile256::<3, 1, false>(t),
-            (false, false, 4) => tile256::<4, 1, false>(t),
-            (false, false, 5) => tile256::<5, 1, false>(t),
-            (false, false, _) => tile256::<6, 1, false>(t),
+        match (t.cols > 8, t.rows) {
+            (true, 1) => tile256::<1, 2>(t),
+            (true, 2) => tile256::<2, 2>(t),
+            (true, 3) => tile256::<3, 2>(t),
+            (true, 4) => tile256::<4, 2>(t),
+            (true, 5) => tile256::<5, 2>(t),
+            (true, _) => tile256::<6, 2>(t),
+            (false, 1) => tile256::<1, 1>(t),
+            (false, 2) => tile256::<2, 1>(t),
+            (false, 3) => tile256::<3, 1>(t),
+            (false, 4) => tile256::<4, 1>(t),
+            (false, 5) => tile256::<5, 1>(t),
+            (false, _) => tile256::<6, 1>(t),
         }
     }
+}
+
+/// A tile of a panel that is packed, or of rows as they lie.
+///
+/// # Safety
+/// As [`tile_avx2`], with ROWS rows.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn tile256<const ROWS: usize, const NV: usize>(t: &Tile) {
+    // SAFETY: the same promise.
+    unsafe { if t.a.row == 1 { sum256::<ROWS, NV, true>(t) } else { sum256::<ROWS, NV, false>(t) } }
 }
 
 /// Adds one step of depth to the tile; the rows' values lie `row` apart.
@@ -487,9 +488,9 @@ unsafe fn step256<const ROWS: usize, const NV: usize>(
     }
 }
 
-/// ROWS rows (t.rows of them are stored) by NV vectors of columns, of a panel that is packed or of rows as they lie.
+/// ROWS rows by NV vectors of columns, of a panel that is packed or of rows as they lie.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn tile256<const ROWS: usize, const NV: usize, const PACKED: bool>(t: &Tile) {
+unsafe fn sum256<const ROWS: usize, const NV: usize, const PACKED: bool>(t: &Tile) {
     // SAFETY: the panels hold ROWS and 16 values per step; masks keep C's accesses within its rows and columns.
     unsafe {
         fetch_corner(t);
