@@ -89,9 +89,10 @@ pub fn tuned<'a>(
     mut progress: impl FnMut(f64) -> ControlFlow<()>,
 ) -> Result<Option<Vec<f64>>, Error> {
     let depth = base.config().num_hidden_layers;
-    if how.from >= depth || how.rank == 0 {
+    let width = base.config().hidden_size;
+    if how.from >= depth || !(1..=width).contains(&how.rank) {
         let what = format!("adapters of rank {} from block {} on", how.rank, how.from);
-        let expected = format!("a rank from 1 on and a block from 0 to {}", depth.saturating_sub(1));
+        let expected = format!("a rank from 1 to {width} and a block from 0 to {}", depth.saturating_sub(1));
         return Err(Error::input(what, &expected, "two thirds of the depth, and rank 16"));
     }
     let draw = |what: &str| stream(seed, what, 0, 0).next_u64();
@@ -173,7 +174,7 @@ mod tests {
         let labels = Labels::gold(&gold);
         let inputs = of(&texts, &x, 1);
         let job = crate::WeakJob::new(&inputs, &labels).unwrap();
-        for (from, rank) in [(base.config().num_hidden_layers, 4), (1, 0)] {
+        for (from, rank) in [(base.config().num_hidden_layers, 4), (1, 0), (1, usize::MAX)] {
             let how = Tuning { from, rank, fitting: Fitting::default() };
             let error = tuned(&base, &how, &job, &inputs, 1, |_| ControlFlow::Continue(())).unwrap_err().to_string();
             assert!(error.contains("adapters of rank"), "{error}");

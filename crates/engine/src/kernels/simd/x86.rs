@@ -437,31 +437,32 @@ unsafe fn tile512<const ROWS: usize, const NV: usize>(t: &Tile) {
 unsafe fn tile_avx2(t: &Tile) {
     // SAFETY: the caller's promise, with the constant equal to the number of rows.
     unsafe {
-        match (t.cols > 8, t.rows) {
-            (true, 1) => tile256::<1, 2>(t),
-            (true, 2) => tile256::<2, 2>(t),
-            (true, 3) => tile256::<3, 2>(t),
-            (true, 4) => tile256::<4, 2>(t),
-            (true, 5) => tile256::<5, 2>(t),
-            (true, _) => tile256::<6, 2>(t),
-            (false, 1) => tile256::<1, 1>(t),
-            (false, 2) => tile256::<2, 1>(t),
-            (false, 3) => tile256::<3, 1>(t),
-            (false, 4) => tile256::<4, 1>(t),
-            (false, 5) => tile256::<5, 1>(t),
-            (false, _) => tile256::<6, 1>(t),
+        match t.rows {
+            1 => tile256::<1>(t),
+            2 => tile256::<2>(t),
+            3 => tile256::<3>(t),
+            4 => tile256::<4>(t),
+            5 => tile256::<5>(t),
+            _ => tile256::<6>(t),
         }
     }
 }
 
-/// A tile of a panel that is packed, or of rows as they lie.
+/// A tile of one or two vectors of columns, of a panel that is packed or of rows as they lie.
 ///
 /// # Safety
 /// As [`tile_avx2`], with ROWS rows.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn tile256<const ROWS: usize, const NV: usize>(t: &Tile) {
+unsafe fn tile256<const ROWS: usize>(t: &Tile) {
     // SAFETY: the same promise.
-    unsafe { if t.a.row == 1 { sum256::<ROWS, NV, true>(t) } else { sum256::<ROWS, NV, false>(t) } }
+    unsafe {
+        match (t.cols > 8, t.a.row == 1) {
+            (true, true) => sum256::<ROWS, 2, true>(t),
+            (true, false) => sum256::<ROWS, 2, false>(t),
+            (false, true) => sum256::<ROWS, 1, true>(t),
+            (false, false) => sum256::<ROWS, 1, false>(t),
+        }
+    }
 }
 
 /// Adds one step of depth to the tile; the rows' values lie `row` apart.
