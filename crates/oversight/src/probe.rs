@@ -12,6 +12,7 @@
 use crate::ladder::{Student, Text};
 use crate::{Error, Job};
 use serde::{Deserialize, Serialize};
+use std::ops::{ControlFlow, Range};
 use trimtab_engine::batch::PackedBatch;
 use trimtab_engine::forward::{Pass, Trace};
 use trimtab_engine::hooks::{Action, At, Hook};
@@ -37,31 +38,15 @@ pub enum Pool {
 /// # Errors
 /// [`Error::Input`] for a text without tokens, one that the model cannot read, and a layer that it does not have.
 pub fn features(model: &Model, texts: &[&[u32]], layers: &[usize], pool: Pool) -> Result<Vec<Vec<Vec<f32>>>, Error> {
-    if let Some(place) = texts.iter().position(|text| text.is_empty()) {
-        return Err(Error::input(format!("text {} has no tokens", place + 1), "at least one", "leaving it out"));
-    }
     let width = model.config().hidden_size;
-    let hooks: Vec<Hook> = layers.iter().map(|&layer| Hook { layer, at: At::All, action: Action::Read }).collect();
     let mut out = vec![Vec::with_capacity(texts.len()); layers.len()];
-    let mut trace = Trace::default();
-    let mut start = 0;
-    while start < texts.len() {
-        let (mut batch, mut places) = (PackedBatch::new(), Vec::new());
-        while start < texts.len() && (places.is_empty() || batch.len() + texts[start].len() <= PASS_TOKENS) {
-            let at = batch.push(texts[start]);
-            places.push(match pool {
-                Pool::Mean => (at.start + 1).min(at.end - 1)..at.end,
-                Pool::Last => at.end - 1..at.end,
-            });
-            start += 1;
-        }
-        // The hooks read; nobody reads what comes out of the last block, nor what lies above the highest hook.
-        let pass = Pass { hooks: &hooks, until: layers.iter().max().copied(), rows: Some(&[]), ..Pass::read() };
-        model.forward(&batch, &mut trace, pass).map_err(|e| {
-            Error::input(e.to_string(), "texts and layers of this model", "shorter texts, or other --layers")
-        })?;
-        for (read, out) in trace.reads.iter().zip(&mut out) {
-            out.extend(places.iter().map(|rows| {
+    read_blocks(model, texts, layers, |reads, places| {
+        for (read, out) in reads.iter().zip(&mut out) {
+            out.extend(places.iter().map(|at| {
+                let rows = match pool {
+                    Pool::Mean => (at.start + 1).min(at.end - 1)..at.end,
+                    Pool::Last => at.end - 1..at.end,
+                };
                 let mut mean = vec![0.0; width];
                 for row in rows.clone() {
                     let x = &read[row * width..][..width];
@@ -70,8 +55,41 @@ pub fn features(model: &Model, texts: &[&[u32]], layers: &[usize], pool: Pool) -
                 mean
             }));
         }
-    }
+        ControlFlow::Continue(())
+    })?;
     Ok(out)
+}
+
+/// Runs texts through the blocks below the highest of `layers`, a few at a time, and shows what goes into each of `layers`,
+/// `[layers][tokens × hidden_size]`, and which tokens are each text's. `see` may end it.
+pub(crate) fn read_blocks(
+    model: &Model,
+    texts: &[&[u32]],
+    layers: &[usize],
+    mut see: impl FnMut(&[Vec<f32>], &[Range<usize>]) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    if let Some(place) = texts.iter().position(|text| text.is_empty()) {
+        return Err(Error::input(format!("text {} has no tokens", place + 1), "at least one", "leaving it out"));
+    }
+    let hooks: Vec<Hook> = layers.iter().map(|&layer| Hook { layer, at: At::All, action: Action::Read }).collect();
+    let mut trace = Trace::default();
+    let mut start = 0;
+    while start < texts.len() {
+        let (mut batch, mut places) = (PackedBatch::new(), Vec::new());
+        while start < texts.len() && (places.is_empty() || batch.len() + texts[start].len() <= PASS_TOKENS) {
+            places.push(batch.push(texts[start]));
+            start += 1;
+        }
+        // The hooks read; nobody reads what comes out of the last block, nor what lies above the highest hook.
+        let pass = Pass { hooks: &hooks, until: layers.iter().max().copied(), rows: Some(&[]), ..Pass::read() };
+        model.forward(&batch, &mut trace, pass).map_err(|e| {
+            Error::input(e.to_string(), "texts and blocks of this model", "shorter texts, or other blocks")
+        })?;
+        if see(&trace.reads, &places).is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// A logistic probe as student and ceiling; it knows texts by their place in `features`, `[texts][width]`.

@@ -9,18 +9,13 @@
 
 use super::classifier::{Fitting, Loss, fit, logits, with_drawn_head};
 use super::input::Trunk;
+use crate::probe::read_blocks;
 use crate::{Error, Job};
 use serde::{Deserialize, Serialize};
-use std::ops::ControlFlow;
-use trimtab_engine::batch::PackedBatch;
-use trimtab_engine::forward::{Pass, Trace};
-use trimtab_engine::hooks::{Action, At, Hook};
+use std::ops::{ControlFlow, Range};
 use trimtab_engine::lora::{Adapter, LoraConfig, Module};
 use trimtab_engine::model::Model;
 use trimtab_run::stream;
-
-/// Tokens in one pass, at most; a longer text stands alone.
-const PASS_TOKENS: usize = 2048;
 
 /// How a student is fine-tuned: the same for ceilings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -44,34 +39,13 @@ pub fn trunks(
     layer: usize,
     mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Option<Vec<Vec<f32>>>, Error> {
-    if let Some(place) = texts.iter().position(|text| text.is_empty()) {
-        return Err(Error::input(format!("text {} has no tokens", place + 1), "at least one", "leaving it out"));
-    }
-    let d = model.config().hidden_size;
-    let hooks = [Hook { layer, at: At::All, action: Action::Read }];
-    let (mut out, mut trace) = (Vec::with_capacity(texts.len()), Trace::default());
-    while out.len() < texts.len() {
-        let (mut batch, mut ends) = (PackedBatch::new(), Vec::new());
-        for text in &texts[out.len()..] {
-            if !batch.is_empty() && batch.len() + text.len() > PASS_TOKENS {
-                break;
-            }
-            ends.push(batch.push(text).end);
-        }
-        let pass = Pass { hooks: &hooks, until: Some(layer), rows: Some(&[]), ..Pass::read() };
-        model.forward(&batch, &mut trace, pass).map_err(|e| {
-            Error::input(e.to_string(), "texts and a block of this model", "shorter texts, or another block")
-        })?;
-        let mut start = 0;
-        for end in ends {
-            out.push(trace.reads[0][start * d..end * d].to_vec());
-            start = end;
-        }
-        if progress(out.len(), batch.len()).is_break() && out.len() < texts.len() {
-            return Ok(None);
-        }
-    }
-    Ok(Some(out))
+    let (d, mut out) = (model.config().hidden_size, Vec::with_capacity(texts.len()));
+    read_blocks(model, texts, &[layer], |reads, places| {
+        let of = |at: &Range<usize>| reads.iter().flat_map(|read| &read[at.start * d..at.end * d]).copied().collect();
+        out.extend(places.iter().map(of));
+        progress(out.len(), places.iter().map(Range::len).sum())
+    })?;
+    Ok(Some(out).filter(|out: &Vec<Vec<f32>>| out.len() == texts.len()))
 }
 
 /// Fine-tunes `base` on a job and returns its log-odds of class 1 of each of `test`. `seed` draws adapters, head and the order of items.
