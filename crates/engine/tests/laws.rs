@@ -98,13 +98,30 @@ fn packed_equals_separate() {
     }
 }
 
+/// Two batches with a loss each: `rows` of both have the same hidden states, to the last bit, and the losses the same gradients.
+fn equal_rows_and_gradients(
+    name: &str,
+    model: &Model,
+    (one, of_one): (&PackedBatch, &Weighted),
+    (other, of_other): (&PackedBatch, &Weighted),
+    rows: &[(usize, usize)],
+) {
+    let d = model.config().hidden_size;
+    let (x, y) = (read(model, one).hidden, read(model, other).hidden);
+    for &(a, b) in rows {
+        assert_eq!(x[a * d..][..d], y[b * d..][..d], "{name}: rows {a} and {b}");
+    }
+    let a = gradients(model, one, of_one, Trainable::All);
+    let b = gradients(model, other, of_other, Trainable::All);
+    same_gradients(name, model, &a, &b, 1e-5);
+}
+
 /// Answers that share a prompt give the hidden states and gradients that each gives with a prompt of its own.
 #[test]
 fn a_shared_prompt_equals_separate_prompts() {
     for (name, config) in shapes() {
         for prompt in [1, 9, 66] {
             let model = complete(&config, 2);
-            let d = config.hidden_size;
             let prompt = some_tokens(prompt, config.vocab_size, 1);
             let answers: Vec<Vec<u32>> =
                 [4, 1, 67, 8].iter().map(|&n| some_tokens(n, config.vocab_size, n as u64 + 2)).collect();
@@ -130,13 +147,7 @@ fn a_shared_prompt_equals_separate_prompts() {
             let ends = separate.families()[1..].iter().map(|f| f.tokens.end - 1);
             apart_from = Weighted { rows: apart_from.rows, score_rows: ends.collect(), ..together.clone() };
 
-            let (one, many) = (read(&model, &shared).hidden, read(&model, &separate).hidden);
-            for (a, b) in rows_of_both {
-                assert_eq!(one[a * d..][..d], many[b * d..][..d], "{name}: rows {a} and {b}");
-            }
-            let a = gradients(&model, &shared, &together, Trainable::All);
-            let b = gradients(&model, &separate, &apart_from, Trainable::All);
-            same_gradients(name, &model, &a, &b, 1e-5);
+            equal_rows_and_gradients(name, &model, (&shared, &together), (&separate, &apart_from), &rows_of_both);
         }
     }
 }
@@ -419,7 +430,6 @@ fn branches_of_a_trunk_equal_separate_sequences() {
 fn answers_that_begin_alike_equal_separate_sequences() {
     for (name, config) in shapes() {
         let model = complete(&config, 14);
-        let d = config.hidden_size;
         let prompt = some_tokens(9, config.vocab_size, 1);
         let [long, other] = [70, 4].map(|n| some_tokens(n, config.vocab_size, n as u64));
         let early = [&long[..3], &other[..]].concat();
@@ -443,13 +453,7 @@ fn answers_that_begin_alike_equal_separate_sequences() {
         let n = together.rows.len();
         (together.on_logp, together.on_entropy, together.on_scores) = (noise(n, 3), noise(n, 4), noise(18, 5));
         let apart = Weighted { rows: apart.rows, score_rows: apart.score_rows, ..together.clone() };
-        let (one, many) = (read(&model, &shared).hidden, read(&model, &separate).hidden);
-        for (a, b) in rows_of_both {
-            assert_eq!(one[a * d..][..d], many[b * d..][..d], "{name}: rows {a} and {b}");
-        }
-        let a = gradients(&model, &shared, &together, Trainable::All);
-        let b = gradients(&model, &separate, &apart, Trainable::All);
-        same_gradients(name, &model, &a, &b, 1e-5);
+        equal_rows_and_gradients(name, &model, (&shared, &together), (&separate, &apart), &rows_of_both);
     }
 }
 
