@@ -152,13 +152,9 @@ fn cached(
         } else {
             let slices: Vec<&[u32]> = chunk.iter().map(Vec::as_slice).collect();
             let values = features(model, &slices, layers, pool)?.concat().concat();
-            std::fs::create_dir_all(&folder).map_err(|e| {
-                Usage(format!(
-                    "{}: {e}\n  expected a folder to keep features in\n  try: TRIMTAB_CACHE",
-                    folder.display()
-                ))
+            keep(&file, &values).map_err(|what| {
+                Usage(format!("{what}\n  expected a folder to keep features in\n  try: TRIMTAB_CACHE"))
             })?;
-            write_atomic(&file, &values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())?;
             values
         };
         for (out, values) in out.iter_mut().zip(values.chunks_exact(chunk.len() * width)) {
@@ -170,6 +166,14 @@ fn cached(
     }
     progress.finish(&format!("{} texts, {kept} of them from the cache", tokens.len()));
     Ok(out)
+}
+
+/// Keeps values in a file of the cache; the error says which file and why not.
+pub fn keep(file: &Path, values: &[f32]) -> Result<(), String> {
+    let unkept = |e: &dyn std::fmt::Display| format!("{}: {e}", file.display());
+    file.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(|e| unkept(&e))?;
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    write_atomic(file, &bytes).map_err(|e| e.to_string())
 }
 
 /// The values of a file in the cache; nothing if it is not there, or not whole.

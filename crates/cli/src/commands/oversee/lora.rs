@@ -3,7 +3,7 @@
 //! What a fit says of the test's texts is a file under `fits/` in the cache, named by a hash of everything it depends on: Ctrl-C loses one
 //! fit, and the same command goes on.
 
-use super::features::{Table, load};
+use super::features::{Table, keep, load};
 use crate::settings::cache_folder;
 use anyhow::Result;
 use serde_json::json;
@@ -14,7 +14,7 @@ use std::path::Path;
 use trimtab_oversight::ladder::{Student, Text};
 use trimtab_oversight::transformers::{Trunk, Tuning, trunks, tuned};
 use trimtab_oversight::{Error, Job, SeenJob};
-use trimtab_run::{Progress, config_hash, interrupt, sha256_bytes, write_atomic};
+use trimtab_run::{Progress, config_hash, interrupt, sha256_bytes};
 
 /// Raised where what is in the cache would be computed otherwise.
 const VERSION: u32 = 1;
@@ -112,14 +112,10 @@ impl<'a> Fits<'a> {
         })?;
         let Some(said) = said else { return Err(self.stopped()) };
         let said: Vec<f32> = said.into_iter().map(|z| z as f32).collect();
-        let bytes: Vec<u8> = said.iter().flat_map(|z| z.to_le_bytes()).collect();
-        let unkept = |e: &dyn std::fmt::Display| Error::Input {
-            what: format!("{}: {e}", file.display()),
-            expected: "a folder to keep fits in".into(),
-            hint: "TRIMTAB_CACHE".into(),
-        };
-        file.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(|e| unkept(&e))?;
-        write_atomic(file, &bytes).map_err(|e| unkept(&e))?;
+        keep(file, &said).map_err(|what| {
+            let (expected, hint) = ("a folder to keep fits in".to_owned(), "TRIMTAB_CACHE".to_owned());
+            Error::Input { what, expected, hint }
+        })?;
         Ok(said)
     }
 
