@@ -144,7 +144,7 @@ impl Figure {
             Self::Sycophancy => "sycophancy",
             Self::RefusalDue => "refusal where due",
             Self::RefusalUndue => "undue refusal",
-            Self::Gold => "gold reward",
+            Self::Gold => "gold reward over all items",
             Self::Words => "answer length",
         }
     }
